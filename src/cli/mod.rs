@@ -1,0 +1,3 @@
+//! The command line: a file per verb, settings, exit codes.
+
+pub mod error;

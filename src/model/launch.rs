@@ -1,0 +1,35 @@
+//! What a runtime needs to start one attempt.
+
+use super::ids::AttemptId;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// One agent process to be: everything resolved, nothing left to decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// Program and arguments. Never holds a secret: everybody on the machine can read it.
+    pub argv: Vec<OsString>,
+    /// Working folder.
+    pub cwd: PathBuf,
+    /// Changes to the supervisor's own environment: a value sets, `None` removes.
+    pub env: Vec<(OsString, Option<OsString>)>,
+    /// The composed prompt; becomes standard input as a file, so an agent that never reads cannot block anybody.
+    pub stdin: PathBuf,
+    /// The raw log: standard output is appended here, byte for byte.
+    pub out: PathBuf,
+    /// Standard error is appended here; the file is made with the first byte.
+    pub err: PathBuf,
+    /// Leave descendants alone when the worker ends.
+    pub keep_children: bool,
+}
+
+/// Why an attempt could not be started. Whatever was made for it is gone again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaunchError {
+    /// What failed, to which thing, in the words of the operating system.
+    pub message: String,
+    /// The program does not exist or cannot be executed: trying again cannot help.
+    pub permanent: bool,
+}
