@@ -18,6 +18,7 @@
 
 pub mod agent;
 pub mod cli;
+pub mod driver;
 pub mod engine;
 pub mod host;
 pub mod model;
