@@ -1,6 +1,8 @@
 //! The one async loop: input, decision, durable facts, effects. It decides nothing and knows no operating system: what
 //! it drives is handed to it behind the traits of [`seams`], so that the simulator runs the same code.
 
+pub mod control;
+pub mod orders;
 pub mod seams;
 
 use crate::agent::Scan;
