@@ -5,7 +5,7 @@ pub mod control;
 pub mod orders;
 pub mod seams;
 
-use crate::agent::Scan;
+use crate::agent::{Closing, Scan};
 use crate::engine::{Board, Effect, Engine, Input, LoopPlan, Planner, Stamped, Step, Wake};
 use crate::model::{AttemptId, Exit, Note, RunEnding, Sign, Survey};
 use crate::runtime::{Event, Runtime};
@@ -276,7 +276,9 @@ where
         let Some(open) = self.engine.board().open.get(&attempt) else { return };
         let Some(mut listener) = self.listeners.remove(&attempt) else { return };
         self.signs.clear();
-        let evidence = listener.scanner.close(&self.workspace.last_words(open), self.clock.now(), &mut self.signs);
+        let last_words = self.workspace.last_words(open);
+        let closing = Closing { stderr_tail: &last_words, now: self.clock.now().wall, zone: self.clock.zone() };
+        let evidence = listener.scanner.close(&closing, &mut self.signs);
         self.audience.heard(&attempt, &self.signs);
         self.audience.closed(&attempt);
         let after = self.workspace.after(open, &exit);

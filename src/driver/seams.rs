@@ -5,6 +5,7 @@ use crate::agent::Scan;
 use crate::engine::board::Open;
 use crate::engine::{Ask, Board, Problem, Stamped, Wake};
 use crate::model::{AttemptId, Exit, Launch, LaunchError, Note, Now, Sign, Survey};
+use jiff::tz::TimeZone;
 use std::io;
 use std::path::PathBuf;
 
@@ -20,6 +21,9 @@ pub trait Journal {
 pub trait Clock {
     /// Both clocks, now.
     fn now(&self) -> Now;
+
+    /// The time zone of reset times that name none.
+    fn zone(&self) -> &TimeZone;
 
     /// Returns when either alarm has come; early if the wall clock was set; never if there is no alarm. Cancel-safe.
     async fn until(&self, wake: Wake);

@@ -1,0 +1,382 @@
+//! The done rule: does the final answer claim that everything is done?
+//!
+//! The pattern is matched against a whole line, after blanks, CR and the markdown marks around it (backticks, asterisks,
+//! underscores, `> `, list marks) are peeled off. Which line counts is [`DoneMatch`]. A line inside a code fence never
+//! counts (but with [`DoneMatch::Anywhere`], the old substring rule). When the word appears and the rule is not met, that
+//! is a near miss, with the reason in words.
+//!
+//! A [`Watch`] reads a text of any length in a few kilobytes of memory.
+
+use memchr::memchr;
+use regex::Regex;
+use std::ops::Range;
+
+/// The word of the runbook.
+pub const DEFAULT_PATTERN: &str = "/done";
+
+/// A line is kept up to this length, bytes: no longer one can be a done line. Parts of longer ones are searched for near
+/// misses in windows of this size.
+const WINDOW: usize = 4096;
+/// What two windows share, so that a word across their border is seen.
+const OVERLAP: usize = 512;
+
+/// Which line of the final answer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DoneMatch {
+    /// The last line that is not empty.
+    #[default]
+    Last,
+    /// Any line.
+    Line,
+    /// Any place at all: the old substring rule.
+    Anywhere,
+}
+
+/// A pattern and where it counts.
+#[derive(Debug, Clone)]
+pub struct DoneRule {
+    pattern: String,
+    which: DoneMatch,
+    /// The pattern as a whole line.
+    whole: Regex,
+    /// The pattern anywhere.
+    part: Regex,
+}
+
+/// What a [`Watch`] found in a text. Lines count from 1.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Judgement {
+    /// No word of it.
+    #[default]
+    Nothing,
+    /// The word appears on `line`; `miss` says why it does not count.
+    Near {
+        /// The line of the text.
+        line: u64,
+        /// The part of the rule that is not met.
+        miss: Miss,
+    },
+    /// The rule is met on `line`.
+    Done {
+        /// The line of the text.
+        line: u64,
+    },
+}
+
+/// Why an appearance of the word does not count; the nearer the miss, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Miss {
+    /// Inside a longer line.
+    InProse,
+    /// Inside a code fence.
+    InFence,
+    /// On a line of its own, but more text follows.
+    NotLast,
+}
+
+impl DoneMatch {
+    /// The match of that `--done-match` word.
+    pub fn named(name: &str) -> Option<DoneMatch> {
+        [DoneMatch::Last, DoneMatch::Line, DoneMatch::Anywhere].into_iter().find(|which| which.name() == name)
+    }
+
+    /// Its `--done-match` word.
+    pub fn name(self) -> &'static str {
+        match self {
+            DoneMatch::Last => "last",
+            DoneMatch::Line => "line",
+            DoneMatch::Anywhere => "anywhere",
+        }
+    }
+}
+
+impl Miss {
+    /// The reason in words, for a sentence that begins with "the done word appears, but".
+    pub fn words(self) -> &'static str {
+        match self {
+            Miss::InProse => "inside a longer line: it must be a line of its own",
+            Miss::InFence => "inside a code fence: it must stand outside of any",
+            Miss::NotLast => "followed by more text: it must be the last line of the final answer",
+        }
+    }
+}
+
+impl DoneRule {
+    /// The rule for a regular expression. The error is a message for people: what is wrong with the pattern.
+    pub fn new(pattern: &str, which: DoneMatch) -> Result<DoneRule, String> {
+        // Compiled alone first: `a)|(b` is wrong, though `(?:a)|(b)` is not.
+        Regex::new(pattern).map_err(|error| error.to_string())?;
+        let part = Regex::new(&format!("(?m:{pattern})")).map_err(|error| error.to_string())?;
+        let whole = Regex::new(&format!(r"\A(?:{pattern})\z")).map_err(|error| error.to_string())?;
+        if whole.is_match("") || (which == DoneMatch::Anywhere && part.is_match("")) {
+            return Err(format!("`{pattern}` matches an empty line, so every answer would be done"));
+        }
+        Ok(DoneRule { pattern: pattern.to_owned(), which, whole, part })
+    }
+
+    /// The pattern as it was given.
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
+    /// Which line counts.
+    pub fn which(&self) -> DoneMatch {
+        self.which
+    }
+
+    /// Is `line` the pattern and nothing else but blanks and marks? Tried after each layer of marks, so that a pattern
+    /// may contain marks itself (`__DONE__`).
+    fn is_line(&self, line: &str) -> bool {
+        let mut core = line.trim();
+        loop {
+            if self.whole.is_match(core) {
+                return true;
+            }
+            match peel(core) {
+                Some(inner) => core = inner,
+                None => return false,
+            }
+        }
+    }
+
+    /// Is the pattern in `view`?
+    fn is_in(&self, view: View) -> bool {
+        self.part.find_iter(view.text).any(|found| view.holds(found.range()))
+    }
+
+    /// Is it in `view`, and not as a part of a path or of a longer word?
+    fn is_word_in(&self, view: View) -> bool {
+        self.part.find_iter(view.text).any(|found| view.holds(found.range()) && stands_alone(view.text, found.range()))
+    }
+}
+
+/// Does anything in `prompt` resemble the done pattern? If not, the agent was probably never told what to print.
+pub fn resembles(prompt: &str, rule: &DoneRule) -> bool {
+    prompt.lines().any(|line| rule.part.is_match(line) || rule.is_line(line))
+}
+
+/// A line, or a window of a longer one.
+#[derive(Debug, Clone, Copy)]
+struct View<'a> {
+    text: &'a str,
+    /// The line begins here.
+    begins: bool,
+    /// The line ends here.
+    ends: bool,
+}
+
+impl View<'_> {
+    /// Is what was found at `range` surely there? At a border that is not the line's own, `^` and `$` match wrongly, and
+    /// the neighbouring window sees it whole.
+    fn holds(&self, range: Range<usize>) -> bool {
+        (self.begins || range.start > 0) && (self.ends || range.end < self.text.len())
+    }
+}
+
+/// Reads one text, line by line, and judges it.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    rule: DoneRule,
+    /// The current line without leading blanks, or the current window of it.
+    line: String,
+    /// Number of the current line, from 1.
+    number: u64,
+    /// The current line was longer than a window.
+    long: bool,
+    /// The word was seen in a former window of the current line.
+    seen: bool,
+    /// The code fence that is open: its character, and how many of it.
+    fence: Option<(u8, usize)>,
+    /// The last line that is not empty; only with [`DoneMatch::Last`].
+    last: Last,
+    found: Judgement,
+}
+
+/// The last line that is not empty.
+#[derive(Debug, Clone, Default)]
+struct Last {
+    text: String,
+    number: u64,
+    /// It can meet the rule: short enough, outside of fences, and no fence itself.
+    eligible: bool,
+}
+
+impl Watch {
+    /// A reader that has read nothing yet.
+    pub fn new(rule: &DoneRule) -> Watch {
+        Watch {
+            rule: rule.clone(),
+            line: String::new(),
+            number: 1,
+            long: false,
+            seen: false,
+            fence: None,
+            last: Last::default(),
+            found: Judgement::Nothing,
+        }
+    }
+
+    /// Forgets what was read; for the next text.
+    pub fn reset(&mut self) {
+        self.line.clear();
+        self.last.text.clear();
+        self.last.eligible = false;
+        (self.number, self.long, self.seen) = (1, false, false);
+        self.fence = None;
+        self.found = Judgement::Nothing;
+    }
+
+    /// Takes the next piece of the text, cut anywhere.
+    pub fn feed(&mut self, mut text: &str) {
+        while let Some(end) = memchr(b'\n', text.as_bytes()) {
+            self.extend(&text[..end]);
+            self.end_line();
+            text = &text[end + 1..];
+        }
+        self.extend(text);
+    }
+
+    /// Ends the text and judges it. Afterwards it is as new.
+    pub fn finish(&mut self) -> Judgement {
+        self.end_line();
+        if self.last.eligible && self.rule.is_line(&self.last.text) {
+            self.found = Judgement::Done { line: self.last.number };
+        }
+        let found = std::mem::take(&mut self.found);
+        self.reset();
+        found
+    }
+
+    /// Appends to the current line. What does not fit is looked at and forgotten, window by window.
+    fn extend(&mut self, mut text: &str) {
+        if self.line.is_empty() {
+            text = text.trim_start();
+        }
+        loop {
+            let (fits, rest) = text.split_at(text.floor_char_boundary(WINDOW - self.line.len()));
+            self.line.push_str(fits);
+            if rest.is_empty() {
+                return;
+            }
+            self.slide();
+            text = rest;
+        }
+    }
+
+    /// Looks at a full window and keeps its end.
+    fn slide(&mut self) {
+        let view = View { text: &self.line, begins: !self.long, ends: false };
+        self.seen = self.seen || self.rule.is_word_in(view);
+        if self.rule.which == DoneMatch::Anywhere && self.rule.is_in(view) {
+            self.found = Judgement::Done { line: self.number };
+        }
+        self.line.drain(..self.line.ceil_char_boundary(self.line.len() - OVERLAP));
+        self.long = true;
+    }
+
+    fn end_line(&mut self) {
+        if !self.line.is_empty() {
+            self.judge_line();
+        }
+        self.line.clear();
+        self.number += 1;
+        (self.long, self.seen) = (false, false);
+    }
+
+    /// Judges the current line, which is not empty.
+    fn judge_line(&mut self) {
+        self.last.eligible = false;
+        if !self.long && self.is_fence() {
+            return;
+        }
+        let own = !self.long && self.fence.is_none();
+        let view = View { text: &self.line, begins: !self.long, ends: true };
+        let seen = self.seen || self.rule.is_word_in(view);
+        let met = match self.rule.which {
+            DoneMatch::Last => false,
+            DoneMatch::Line => own && self.rule.is_line(&self.line),
+            DoneMatch::Anywhere => self.rule.is_in(view),
+        };
+        if met {
+            self.found = Judgement::Done { line: self.number };
+        } else if seen {
+            self.miss(own);
+        }
+        if self.rule.which == DoneMatch::Last && own {
+            std::mem::swap(&mut self.line, &mut self.last.text);
+            (self.last.number, self.last.eligible) = (self.number, true);
+        }
+    }
+
+    /// Notes that the word appears on the current line, unless a nearer miss or the real thing is known already.
+    fn miss(&mut self, own: bool) {
+        let miss = if self.fence.is_some() {
+            Miss::InFence
+        } else if own && self.rule.is_line(&self.line) {
+            Miss::NotLast
+        } else {
+            Miss::InProse
+        };
+        let nearer = match self.found {
+            Judgement::Nothing => true,
+            Judgement::Near { miss: known, .. } => miss >= known,
+            Judgement::Done { .. } => false,
+        };
+        if nearer {
+            self.found = Judgement::Near { line: self.number, miss };
+        }
+    }
+
+    /// Is the current line the beginning or the end of a code fence? Keeps track of which one is open.
+    fn is_fence(&mut self) -> bool {
+        let mut line = self.line.as_str();
+        while let Some(inner) = strip_block_mark(line) {
+            line = inner.trim_start();
+        }
+        let Some(mark @ (b'`' | b'~')) = line.bytes().next() else { return false };
+        let count = line.bytes().take_while(|&byte| byte == mark).count();
+        let info = line[count..].trim();
+        match self.fence {
+            Some((open, least)) if mark == open && count >= least && info.is_empty() => self.fence = None,
+            None if count >= 3 && !(mark == b'`' && info.contains('`')) => self.fence = Some((mark, count)),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// One layer less: a quote or list mark in front, else one character of emphasis on each side.
+fn peel(line: &str) -> Option<&str> {
+    const EMPHASIS: [char; 3] = ['`', '*', '_'];
+    if let Some(inner) = strip_block_mark(line) {
+        return Some(inner.trim());
+    }
+    let inner = line.strip_prefix(EMPHASIS).unwrap_or(line);
+    let inner = inner.strip_suffix(EMPHASIS).unwrap_or(inner);
+    (inner.len() < line.len()).then(|| inner.trim())
+}
+
+/// `line` without the quote mark (`>`) or list mark (`- `, `* `, `+ `, `1. `, `1) `) at its beginning.
+fn strip_block_mark(line: &str) -> Option<&str> {
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    let behind = match line.as_bytes().get(digits)? {
+        b'>' if digits == 0 => return Some(&line[1..]),
+        b'-' | b'*' | b'+' if digits == 0 => &line[1..],
+        b'.' | b')' if (1..=9).contains(&digits) => &line[digits + 1..],
+        _ => return None,
+    };
+    behind.starts_with([' ', '\t']).then_some(behind)
+}
+
+/// Is what stands at `range` neither a part of a path or file name (`docs/done.md`) nor of a longer word?
+fn stands_alone(text: &str, range: Range<usize>) -> bool {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '/' | '-' | '_');
+    let mut after = text[range.end..].chars();
+    let joined_after = match after.next() {
+        Some('.') => after.next().is_some_and(is_name),
+        Some(next) => is_name(next),
+        None => false,
+    };
+    let joined_before = text[..range.start].chars().next_back().is_some_and(|c| is_name(c) || c == '.');
+    !joined_before && !joined_after
+}

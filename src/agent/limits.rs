@@ -1,0 +1,1 @@
+//! When a limit ends, out of the words that agents use for it.
