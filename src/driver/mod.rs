@@ -93,6 +93,11 @@ where
         }
     }
 
+    /// Who is told; for a last word after the run.
+    pub fn audience(&mut self) -> &mut A {
+        &mut self.audience
+    }
+
     /// Runs until the run is over, starting with `first` (`Begin` or `Resume`).
     pub async fn run(&mut self, first: Input) -> Outcome {
         let mut input = first;

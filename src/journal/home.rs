@@ -35,9 +35,9 @@ impl Home {
 
     /// Makes the folders, private.
     pub fn create(&self) -> io::Result<()> {
-        files::create_private_dir(&self.root)?;
-        files::create_private_dir(&self.root.join("runs"))?;
-        files::create_private_dir(&self.root.join("trees"))
+        files::create_folder(&self.root)?;
+        files::create_folder(&self.root.join("runs"))?;
+        files::create_folder(&self.root.join("trees"))
     }
 
     /// The folder of a run.

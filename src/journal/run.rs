@@ -19,8 +19,10 @@ pub struct RunRecord {
     pub id: RunId,
     /// The name that people use.
     pub name: String,
-    /// The work tree's real path.
+    /// The work tree's real path: no two loops share it.
     pub tree: PathBuf,
+    /// The folder that it was started in: the agents run there, and the logs lie there.
+    pub folder: PathBuf,
     /// When it was made.
     pub created: Wall,
     /// The resolved settings, as the verb that made the run understands them. Holds no secret.
@@ -49,6 +51,11 @@ impl RunFolder {
         self.path.join("journal")
     }
 
+    /// Held by its supervisor, and says who that is.
+    pub fn lock(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
     /// The control socket's folder is the run's own; its name is short because socket paths are.
     pub fn socket_name() -> &'static str {
         "s"
@@ -56,12 +63,12 @@ impl RunFolder {
 
     /// Makes the folder of a new run with its record and an empty journal, durable.
     pub fn create(&self, record: &RunRecord) -> io::Result<FileJournal> {
-        files::create_private_dir(&self.path)?;
-        files::create_private_dir(&self.path.join("attempts"))?;
+        files::create_folder(&self.path)?;
+        files::create_folder(&self.path.join("attempts"))?;
         let json = serde_json::to_vec_pretty(record)?;
         files::write_atomic(&self.path.join("run.json"), &json)?;
         let journal = FileJournal::create(&self.journal())?;
-        files::sync_parent(&self.path)?;
+        files::sync_folder(&self.path)?;
         Ok(journal)
     }
 

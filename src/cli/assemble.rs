@@ -1,0 +1,151 @@
+//! Puts a supervisor together: the real world behind the driver's seams.
+
+use super::audience::RealAudience;
+use super::error::{Error, Result};
+use super::loop_settings::LoopSettings;
+use crate::driver::orders::RealOrders;
+use crate::driver::seams::{Clock, Journal, Order};
+use crate::driver::{Driver, Outcome, Parts, control};
+use crate::engine::{Ask, Board, Input, LoopPlan, Stamped, Wake};
+use crate::host::{clock, process};
+use crate::journal::{FileJournal, RunFolder, RunRecord};
+use crate::model::{Now, RunEnding, Span, Tick};
+use crate::runtime::process::ProcessRuntime;
+use jiff::tz::TimeZone;
+use std::io;
+
+/// How the supervisor begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// A new run.
+    Begin,
+    /// Goes on with a run.
+    Resume,
+    /// Takes a run over only to end it: what lives is stopped, what ended is recorded.
+    Close,
+}
+
+/// Supervises a run until it is over; `None` when the operator left it.
+pub(super) fn supervise(
+    first: First,
+    folder: &RunFolder,
+    record: &RunRecord,
+    journal: FileJournal,
+    facts: Vec<Stamped>,
+    warnings: &[String],
+) -> Result<Option<RunEnding>> {
+    let settings: LoopSettings = serde_json::from_value(record.settings.clone()).map_err(|error| {
+        Error::failed(format!("the settings of run {} cannot be read: {error}", record.id)).hint("start a new run")
+    })?;
+    block_on(async {
+        let outcome = drive(first, folder, record, &settings, journal, facts, warnings).await?;
+        match outcome {
+            Outcome::Finished(ending) => Ok(Some(ending)),
+            Outcome::Left => Ok(None),
+            Outcome::CannotWrite(error) => Err(Error::cannot_write(format!(
+                "cannot write the journal {}: {error}",
+                folder.journal().display()
+            ))
+            .hint("make room there, then `swarm loop --resume`")),
+        }
+    })?
+}
+
+async fn drive(
+    first: First,
+    folder: &RunFolder,
+    record: &RunRecord,
+    settings: &LoopSettings,
+    journal: FileJournal,
+    facts: Vec<Stamped>,
+    warnings: &[String],
+) -> Result<Outcome> {
+    let failed = |what: &str, error: io::Error| Error::failed(format!("cannot {what}: {error}"));
+    let boot_id = process::boot_id().map_err(|error| failed("read the boot id", error))?.to_owned();
+    let board = Board::replay(&facts);
+    let known = board.run.is_some();
+    let input = match first {
+        First::Begin => Input::Begin { run: record.id.clone(), policy: settings.policy.clone(), boot_id },
+        // A journal whose first line was damaged: the record knows the rules.
+        First::Resume | First::Close if !known => {
+            Input::Begin { run: record.id.clone(), policy: settings.policy.clone(), boot_id }
+        }
+        First::Resume | First::Close => Input::Resume { boot_id },
+    };
+    let close = Order::Ask(Ask::Stop { signal: nix::libc::SIGTERM, at_once: true });
+    let listener = control::bind(folder.path(), RunFolder::socket_name());
+    let listener = listener.inspect_err(|error| tracing::warn!(%error, "no control socket")).ok();
+    let mut audience = RealAudience::new(record, settings, &board).map_err(|error| failed("open the logs", error))?;
+    warnings.iter().for_each(|warning| audience.warn(warning));
+    let parts = Parts {
+        runtime: ProcessRuntime::new(folder.path()).map_err(|error| failed("set up the runtime", error))?,
+        journal: Facts(journal),
+        clock: RealClock { zone: TimeZone::system(), timer: clock::WallTimer::new().map_err(|error| failed("make a timer", error))? },
+        workspace: super::workspace::build(folder, record, settings)?,
+        audience,
+        orders: RealOrders::new(listener, (first == First::Close).then_some(close))
+            .map_err(|error| failed("listen for signals", error))?,
+    };
+    let mut driver = Driver::new(LoopPlan, board, parts);
+    let outcome = driver.run(input).await;
+    driver.audience().finish().await;
+    Ok(outcome)
+}
+
+/// Runs a future on a tokio runtime of this thread.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Error::failed(format!("cannot start the event loop: {error}")).hint("raise the limit of open files: ulimit -n 256")
+    })?;
+    Ok(runtime.block_on(future))
+}
+
+/// The facts' file.
+struct Facts(FileJournal);
+
+impl Journal for Facts {
+    async fn append(&mut self, facts: &[Stamped]) -> io::Result<()> {
+        let lines = facts.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+        self.0.append(lines.iter().map(String::as_str))
+    }
+}
+
+/// The machine's clocks.
+struct RealClock {
+    zone: TimeZone,
+    timer: clock::WallTimer,
+}
+
+impl Clock for RealClock {
+    fn now(&self) -> Now {
+        clock::now()
+    }
+
+    fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    async fn until(&self, wake: Wake) {
+        let tick = async {
+            match wake.tick {
+                Some(tick) => tokio::time::sleep(left(tick).duration()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let wall = async {
+            match wake.wall {
+                Some(wall) => self.timer.until(wall).await.unwrap_or_else(|error| tracing::warn!(%error, "wall timer")),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = tick => {}
+            () = wall => {}
+        }
+    }
+}
+
+/// The time until `tick`.
+fn left(tick: Tick) -> Span {
+    tick - clock::now().tick
+}

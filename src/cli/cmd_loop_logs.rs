@@ -1,0 +1,94 @@
+//! `swarm loop logs [-f] [NAME]`: the latest iteration's log, or that of one iteration; `-f` follows it as it grows and
+//! goes over to the next iteration's, until the run ends.
+
+use super::error::{Error, Result};
+use super::runs::Run;
+use super::{assemble, print, runs};
+use crate::host::process::PidFd;
+use clap::ArgMatches;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Runs the verb and returns the exit code.
+pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
+    let home = runs::home()?;
+    let run = runs::find(&home, matches.get_one::<String>("run").map(String::as_str))?;
+    let raw = matches.get_flag("raw");
+    let log = match matches.get_one::<String>("iteration") {
+        Some(text) => text.parse().map_err(|_| Error::usage(format!("`{text}` is no log number")).hint("see `swarm explain`"))?,
+        None => latest(&run)?,
+    };
+    let path = path_of(&run, log, raw);
+    let mut file = open(&path)?;
+    if !copy(&mut file)? || !matches.get_flag("follow") {
+        return Ok(0);
+    }
+    assemble::block_on(follow(run, log, raw, file))?
+}
+
+/// The log of the latest attempt.
+fn latest(run: &Run) -> Result<u32> {
+    let open = run.board.open.values().map(|open| open.log).max();
+    let closed = run.board.last.as_ref().map(|last| last.log);
+    open.or(closed).filter(|log| *log > 0).ok_or_else(|| {
+        Error::failed(format!("loop '{}' has no log yet", run.record.name)).hint("its first iteration has not begun")
+    })
+}
+
+fn path_of(run: &Run, log: u32, raw: bool) -> PathBuf {
+    run.log_folder().join(format!("iteration-{log}.log{}", if raw { ".raw" } else { "" }))
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|error| {
+        Error::failed(format!("cannot read {}: {error}", path.display())).hint("`swarm explain` lists the logs of the run")
+    })
+}
+
+/// Prints the rest of the file; false when nobody reads any more.
+fn copy(file: &mut File) -> Result<bool> {
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let count = file.read(&mut chunk).map_err(|error| Error::failed(format!("cannot read the log: {error}")))?;
+        if count == 0 {
+            return Ok(true);
+        }
+        if !print::raw(&chunk[..count]) {
+            return Ok(false);
+        }
+    }
+}
+
+/// Prints what is appended, and the next log when the run goes on to it, until the supervisor is gone. Wakes on changes of
+/// the log folder and of the log, never by time.
+async fn follow(run: Run, mut log: u32, raw: bool, mut file: File) -> Result<u8> {
+    let failed = |error: std::io::Error| Error::failed(format!("cannot follow the log: {error}"));
+    let mut changes = crate::host::inotify::Follower::new(&run.log_folder()).map_err(failed)?;
+    let supervisor = run.supervisor().and_then(|holder| PidFd::open(&holder.process).ok().flatten());
+    let Some(supervisor) = supervisor else { return Ok(0) };
+    let mut ended = std::pin::pin!(supervisor.ended());
+    loop {
+        let over = tokio::select! {
+            biased;
+            changed = changes.changed() => changed.map(|()| false),
+            ended = &mut ended => ended.map(|()| true),
+        };
+        let over = over.map_err(failed)?;
+
+
+        if !copy(&mut file)? || over {
+            return Ok(0);
+        }
+        while let Ok(next) = File::open(path_of(&run, log + 1, raw)) {
+            if !copy(&mut file)? {
+                return Ok(0);
+            }
+            log += 1;
+            file = next;
+            if !copy(&mut file)? {
+                return Ok(0);
+            }
+        }
+    }
+}
