@@ -17,6 +17,7 @@
 //! `tests/boundaries.rs` compares the imports with this table.
 
 pub mod agent;
+#[cfg(any())]
 pub mod cli;
 pub mod driver;
 pub mod engine;

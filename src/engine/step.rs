@@ -203,6 +203,14 @@ pub struct Step {
     pub wake: Wake,
 }
 
+/// A rung of the ladder that ends an attempt.
+enum Rung {
+    /// Ask it to end.
+    Term(StopCause),
+    /// End it.
+    Kill,
+}
+
 /// The engine of one run.
 #[derive(Debug, Clone)]
 pub struct Engine<P> {
@@ -478,35 +486,41 @@ impl<P: Planner> Engine<P> {
 
     /// Timeouts, the operator's stop, the run's time limit, and the ladder's second rung.
     fn ring_clocks(&mut self, now: Now, step: &mut Step) {
-        if self.board.suspended.is_some() {
-            return;
-        }
-        let Some(run) = self.board.run.clone() else { return };
-        let attempts: Vec<AttemptId> = self.watches.keys().cloned().collect();
-        for attempt in attempts {
-            let Some(watch) = self.watches.get(&attempt).copied() else { continue };
-            let Some(open) = self.board.open.get(&attempt) else { continue };
-            if open.stopping.is_none() {
-                let cause = if self.board.stop.is_some_and(|stop| stop.at_once) {
-                    Some(StopCause::Operator)
-                } else if run.deadline().is_some_and(|deadline| now.tick >= deadline) {
-                    Some(StopCause::WallTimeout)
-                } else {
-                    clocks::alarm(open, &watch, &run.policy)
-                        .filter(|(tick, _)| now.tick >= *tick)
-                        .map(|(_, cause)| cause)
-                };
-                if let Some(cause) = cause {
+        let due: Vec<(AttemptId, Rung)> = self
+            .watches
+            .iter()
+            .filter_map(|(attempt, watch)| Some((attempt.clone(), self.due(now, attempt, watch)?)))
+            .collect();
+        for (attempt, rung) in due {
+            match rung {
+                Rung::Term(cause) => {
                     self.record(now, Fact::AttemptStopping { attempt: attempt.clone(), cause }, step);
-                    step.effects.push(Effect::Term(attempt.clone()));
+                    step.effects.push(Effect::Term(attempt));
+                }
+                Rung::Kill => {
+                    self.watches.entry(attempt.clone()).and_modify(|watch| watch.killed = true);
+                    step.effects.push(Effect::Kill(attempt));
                 }
             }
-            let Some(open) = self.board.open.get(&attempt) else { continue };
-            if clocks::kill_at(open, &watch, &run.policy).is_some_and(|tick| now.tick >= tick) {
-                self.watches.entry(attempt.clone()).and_modify(|watch| watch.killed = true);
-                step.effects.push(Effect::Kill(attempt));
-            }
         }
+    }
+
+    /// What is due for a running attempt.
+    fn due(&self, now: Now, attempt: &AttemptId, watch: &Watch) -> Option<Rung> {
+        let run = self.board.run.as_ref().filter(|_| self.board.suspended.is_none())?;
+        let open = self.board.open.get(attempt)?;
+        if open.stopping.is_some() {
+            let at = clocks::kill_at(open, watch, &run.policy)?;
+            return (now.tick >= at).then_some(Rung::Kill);
+        }
+        if self.board.stop.is_some_and(|stop| stop.at_once) {
+            return Some(Rung::Term(StopCause::Operator));
+        }
+        if run.deadline().is_some_and(|deadline| now.tick >= deadline) {
+            return Some(Rung::Term(StopCause::WallTimeout));
+        }
+        let (at, cause) = clocks::alarm(open, watch, &run.policy)?;
+        (now.tick >= at).then_some(Rung::Term(cause))
     }
 
     /// Asks the plan what comes next, once nothing is under way.
