@@ -6,7 +6,7 @@ use crate::scenario::Fault;
 use nix::libc::linger;
 use nix::sys::socket::{setsockopt, sockopt::Linger};
 use serde_json::json;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -59,10 +59,15 @@ fn used_up(resets_in_s: u64) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The first event of the answer.
+/// The beginning of the answer: the first event of a stream, or half of a document.
 fn begin(stream: &mut TcpStream, reply: &Reply<'_>) -> io::Result<()> {
-    http::begin_events(stream)?;
-    http::send_event(stream, &reply.start())
+    if reply.as_events {
+        http::begin_events(stream)?;
+        return http::send_event(stream, &reply.start());
+    }
+    let body = reply.whole().to_string();
+    http::send_head(stream, 200, "application/json", &[("content-length", body.len().to_string())])?;
+    stream.write_all(&body.as_bytes()[..body.len() / 2])
 }
 
 /// Waits until the other side gives up, or so long.

@@ -8,6 +8,8 @@ pub(crate) struct Reply<'a> {
     pub(crate) step: &'a Step,
     /// The model that was asked for.
     pub(crate) model: &'a Value,
+    /// As a stream of events, or else as one document.
+    pub(crate) as_events: bool,
     /// Of the stand-in, from 0.
     pub(crate) session: usize,
     /// Of the conversation, from 0.

@@ -62,10 +62,11 @@ impl StandIn {
         let step = answer::step(&self.scenario, session, &body);
         self.note(request, Some(session + 1), gets(fault, &step))?;
         let turn = body["messages"].as_array().map_or(0, |messages| answer::answers_given(messages));
-        let reply = Reply { step: &step, model: &body["model"], session, turn };
+        let as_events = body["stream"] == true;
+        let reply = Reply { step: &step, model: &body["model"], as_events, session, turn };
         match fault {
             Some(fault) => fault::perform(fault, stream, &reply),
-            None => send(stream, &reply, body["stream"] == true),
+            None => send(stream, &reply),
         }
     }
 
@@ -105,8 +106,8 @@ fn gets(fault: Option<Fault>, step: &Step) -> String {
 }
 
 /// The answer as it should be.
-fn send(stream: &mut TcpStream, reply: &Reply<'_>, as_events: bool) -> io::Result<()> {
-    if !as_events {
+fn send(stream: &mut TcpStream, reply: &Reply<'_>) -> io::Result<()> {
+    if !reply.as_events {
         return http::send_json(stream, 200, &[], &reply.whole());
     }
     http::begin_events(stream)?;
