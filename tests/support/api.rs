@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// A running stand-in.
 pub(crate) struct Api {
@@ -40,10 +41,18 @@ impl Api {
 
     /// What each model request got, in order: `tool`, `answer`, or the fault's name.
     pub(crate) fn served(&self) -> Vec<String> {
+        self.model_requests().iter().map(|entry| entry["gets"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// When each of them came, since the stand-in's start.
+    pub(crate) fn times(&self) -> Vec<Duration> {
+        self.model_requests().iter().map(|entry| Duration::from_millis(entry["at_ms"].as_u64().unwrap())).collect()
+    }
+
+    fn model_requests(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let entries = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let of_the_model = entries.filter(|entry| !entry["session"].is_null());
-        of_the_model.map(|entry| entry["gets"].as_str().unwrap().to_owned()).collect()
+        entries.filter(|entry| !entry["session"].is_null()).collect()
     }
 }
 
