@@ -10,6 +10,7 @@
 use memchr::memchr;
 use regex::Regex;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The word of the runbook.
 pub const DEFAULT_PATTERN: &str = "/done";
@@ -176,7 +177,7 @@ impl View<'_> {
 /// Reads one text, line by line, and judges it.
 #[derive(Debug, Clone)]
 pub struct Watch {
-    rule: DoneRule,
+    rule: Arc<DoneRule>,
     /// The current line without leading blanks, or the current window of it.
     line: String,
     /// Number of the current line, from 1.
@@ -203,9 +204,9 @@ struct Last {
 
 impl Watch {
     /// A reader that has read nothing yet.
-    pub fn new(rule: &DoneRule) -> Watch {
+    pub fn new(rule: &Arc<DoneRule>) -> Watch {
         Watch {
-            rule: rule.clone(),
+            rule: Arc::clone(rule),
             line: String::new(),
             number: 1,
             long: false,

@@ -6,9 +6,13 @@ mod claude;
 mod codex;
 pub mod done;
 mod gemini;
+mod json;
 pub mod limits;
 mod plain;
+mod reader;
+mod shape;
 mod text;
+mod words;
 
 pub use done::{DoneMatch, DoneRule, resembles};
 

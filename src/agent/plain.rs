@@ -6,6 +6,7 @@ use super::{Closing, Invocation, Scan};
 use crate::model::{Claim, Evidence, LineCounts, Outcome, Sign};
 use memchr::{memchr_iter, memrchr};
 use std::ffi::OsString;
+use std::sync::Arc;
 
 /// Text without a newline is reported after this many bytes at the latest.
 const PATIENCE: usize = 64 * 1024;
@@ -29,7 +30,7 @@ impl Scanner {
         Scanner {
             utf8: Utf8::default(),
             text: String::new(),
-            watch: Watch::new(rule),
+            watch: Watch::new(&Arc::new(rule.clone())),
             newlines: 0,
             ends_in_newline: true,
         }

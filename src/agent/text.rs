@@ -40,6 +40,12 @@ pub(super) fn one_line(bytes: &[u8], max: usize) -> String {
     shorten(line, max)
 }
 
+/// The same for the last line that is not blank.
+pub(super) fn last_line(bytes: &[u8], max: usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    shorten(text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default(), max)
+}
+
 /// `text`, or its first `max` characters and an ellipsis. Control characters become blanks.
 pub(super) fn shorten(text: &str, max: usize) -> String {
     let mut short: String = text.chars().take(max).map(|c| if c.is_control() { ' ' } else { c }).collect();
