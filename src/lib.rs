@@ -17,10 +17,11 @@
 //! `tests/boundaries.rs` compares the imports with this table.
 
 pub mod agent;
-#[cfg(any())]
+
 pub mod cli;
 pub mod driver;
 pub mod engine;
 pub mod host;
+pub mod journal;
 pub mod model;
 pub mod runtime;

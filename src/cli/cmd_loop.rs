@@ -73,6 +73,7 @@ impl Start {
             Error::cannot_write(format!("cannot make the state folder {}: {error}", home.root().display()))
                 .hint("set SWARM_HOME to a folder that can be written")
         })?;
+        check_log_folder(&runs::log_folder(&self.folder))?;
         let tree = runs::work_tree(&self.folder);
         let id = new_id();
         let held = if self.share_tree { None } else { Some(take_tree(&home, &tree, &id)?) };
@@ -99,13 +100,12 @@ impl Start {
         Ok(exit_code(&ending, &self.settings))
     }
 
-    /// Looks at everything that can be looked at without making anything but the log folder.
+    /// Looks at everything that can be looked at without making anything.
     fn preflight(&self) -> Result<Vec<String>> {
         let mut warnings = self.settings.preflight()?;
         if self.settings.policy.iterations.is_none() && self.settings.policy.max_time.is_none() && self.settings.policy.max_cost.is_none() {
             warnings.push("no limit on iterations, time or cost: it runs until the work is done or something stops it".to_owned());
         }
-        check_log_folder(&runs::log_folder(&self.folder))?;
         Ok(warnings)
     }
 

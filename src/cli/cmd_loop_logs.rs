@@ -4,7 +4,9 @@
 use super::error::{Error, Result};
 use super::runs::Run;
 use super::{assemble, print, runs};
+use crate::host::inotify::Watcher;
 use crate::host::process::PidFd;
+use crate::host::ready::readable;
 use clap::ArgMatches;
 use std::fs::File;
 use std::io::Read;
@@ -60,35 +62,39 @@ fn copy(file: &mut File) -> Result<bool> {
     }
 }
 
-/// Prints what is appended, and the next log when the run goes on to it, until the supervisor is gone. Wakes on changes of
-/// the log folder and of the log, never by time.
+/// Prints what is appended, and the next log when the run goes on to it, until the supervisor is gone. Wakes on changes in
+/// the log folder, never by time.
 async fn follow(run: Run, mut log: u32, raw: bool, mut file: File) -> Result<u8> {
     let failed = |error: std::io::Error| Error::failed(format!("cannot follow the log: {error}"));
-    let mut changes = crate::host::inotify::Follower::new(&run.log_folder()).map_err(failed)?;
+    let watcher = Watcher::new().map_err(failed)?;
+    watcher.add(File::open(run.log_folder()).map_err(failed)?).map_err(failed)?;
+    let changed = readable(&watcher).map_err(failed)?;
     let supervisor = run.supervisor().and_then(|holder| PidFd::open(&holder.process).ok().flatten());
-    let Some(supervisor) = supervisor else { return Ok(0) };
-    let mut ended = std::pin::pin!(supervisor.ended());
+    let ended = supervisor.as_ref().map(readable).transpose().map_err(failed)?;
+    // Without a supervisor nothing more will come.
+    let mut over = ended.is_none();
     loop {
-        let over = tokio::select! {
-            biased;
-            changed = changes.changed() => changed.map(|()| false),
-            ended = &mut ended => ended.map(|()| true),
-        };
-        let over = over.map_err(failed)?;
-
-
-        if !copy(&mut file)? || over {
+        if !copy(&mut file)? {
             return Ok(0);
         }
         while let Ok(next) = File::open(path_of(&run, log + 1, raw)) {
+            // What came between our last read and the next log's beginning.
             if !copy(&mut file)? {
                 return Ok(0);
             }
-            log += 1;
-            file = next;
+            (log, file) = (log + 1, next);
             if !copy(&mut file)? {
                 return Ok(0);
             }
+        }
+        let (false, Some(ended)) = (over, &ended) else { return Ok(0) };
+        tokio::select! {
+            biased;
+            ready = changed.readable() => {
+                ready.map_err(failed)?.clear_ready();
+                watcher.changes().map_err(failed)?;
+            }
+            ready = ended.readable() => over = ready.map(|_| true).map_err(failed)?,
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod loop_settings;
 mod print;
 mod runs;
 pub mod settings;
+mod workspace;
 
 use error::Result;
 

@@ -4,6 +4,8 @@ use crate::model::{AttemptId, Exit, Found, Handle, Launch, LaunchError};
 use std::io;
 use std::path::Path;
 
+pub mod process;
+
 /// What a runtime is asked to do to a live attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nudge {
