@@ -64,16 +64,22 @@ impl Held {
         }
     }
 
-    /// A long text, with the newline that sets it off from what comes next.
-    pub(super) fn push_prose(&mut self, mut prose: Prose) {
+    /// A long text.
+    pub(super) fn push_text(&mut self, mut prose: Prose) {
         if prose.cut {
             prose.text.push_str("…\n[the rest of this text is in the raw log only]\n");
-        } else if !prose.at_line_start {
-            prose.text.push('\n');
         }
         if !prose.text.is_empty() {
             self.push(Sign::Text(prose.text));
         }
+    }
+
+    /// A long text, and the newline that sets it off from what comes next.
+    pub(super) fn push_message(&mut self, mut prose: Prose) {
+        if !prose.is_at_line_start() {
+            prose.text.push('\n');
+        }
+        self.push_text(prose);
     }
 
     /// They are to be shown.
@@ -122,6 +128,11 @@ impl Prose {
         if self.cut {
             self.text.truncate(old);
         }
+    }
+
+    /// Is a newline (or nothing at all) what came last?
+    pub(super) fn is_at_line_start(&self) -> bool {
+        self.at_line_start || self.cut
     }
 
     fn cut_to(&mut self, room: usize) {
