@@ -4,7 +4,7 @@
 use super::done::{DoneRule, Watch};
 use super::json::{Lexer, Node, Scalar, Sink};
 use super::shape::{Fields, Keep, Shape, Wanted};
-use super::text::{Utf8, one_line};
+use super::text::{Utf8, boundary, one_line};
 use super::{Closing, Scan};
 use crate::model::{Evidence, LineCounts, Sign};
 use std::sync::Arc;
@@ -136,7 +136,7 @@ impl Prose {
     }
 
     fn cut_to(&mut self, room: usize) {
-        self.text.truncate(self.text.floor_char_boundary(room));
+        self.text.truncate(boundary(&self.text, room));
         self.cut = true;
     }
 }
