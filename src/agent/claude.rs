@@ -12,11 +12,16 @@
 //!   `--include-partial-messages` say the same before and are passed over.
 //! - A subagent's messages (`parent_tool_use_id`) are shown and are never the final answer.
 
+use super::answer::{Answer, no_more};
 use super::done::{DoneRule, Judgement};
 use super::reader::{Held, Prose, Protocol, Reader};
-use super::shape::{Fields, Keep, Wanted};
+use super::shape::{
+    Fields,
+    Keep::{Each, Prose as Long, Short},
+    Wanted,
+};
 use super::text::shorten;
-use super::words::{is_about_money, judge};
+use super::words::{is_about_money, judge, without_end};
 use super::{Closing, Invocation, limits, text};
 use crate::model::{Claim, Evidence, LimitNotice, Outcome, Sign, Usage, Wall};
 use std::ffi::OsString;
@@ -134,10 +139,7 @@ pub(super) struct Claude {
     /// The current line's `result`.
     result: Option<Prose>,
     began: bool,
-    /// The done rule applied to the last message, until a tool call shows that it was not the final one.
-    said: Claim,
-    /// The nearest miss in messages before.
-    missed: Claim,
+    answer: Answer,
     /// The last user line says that the user interrupted.
     interrupted: bool,
     /// Retries since the last answer.
@@ -177,49 +179,49 @@ struct End {
 
 impl Protocol for Claude {
     const WANTED: &'static [Wanted] = &[
-        (At::Type as usize, "type", Keep::Short),
-        (At::Subtype as usize, "subtype", Keep::Short),
-        (At::Parent as usize, "parent_tool_use_id", Keep::Short),
-        (At::IsError as usize, "is_error", Keep::Short),
-        (At::Result as usize, "result", Keep::Prose),
-        (At::TerminalReason as usize, "terminal_reason", Keep::Short),
-        (At::StopReason as usize, "stop_reason", Keep::Short),
-        (At::Status as usize, "api_error_status", Keep::Short),
-        (At::ApiError as usize, "api_error", Keep::Short),
-        (At::ApiErrorType as usize, "api_error_type", Keep::Short),
-        (At::Error as usize, "error", Keep::Short),
-        (At::Problem as usize, "errors[]", Keep::Short),
-        (At::IsApiError as usize, "is_api_error_message", Keep::Short),
-        (At::Turns as usize, "num_turns", Keep::Short),
-        (At::Cost as usize, "total_cost_usd", Keep::Short),
-        (At::Input as usize, "usage.input_tokens", Keep::Short),
-        (At::InputCreated as usize, "usage.cache_creation_input_tokens", Keep::Short),
-        (At::InputCached as usize, "usage.cache_read_input_tokens", Keep::Short),
-        (At::Output as usize, "usage.output_tokens", Keep::Short),
-        (At::Origin as usize, "origin.kind", Keep::Short),
-        (At::Model as usize, "model", Keep::Short),
-        (At::Content as usize, "content", Keep::Short),
-        (At::Summary as usize, "summary", Keep::Short),
-        (At::Retry as usize, "attempt", Keep::Short),
-        (At::RetryStatus as usize, "error_status", Keep::Short),
-        (At::Limit as usize, "rate_limit_info.status", Keep::Short),
-        (At::LimitReset as usize, "rate_limit_info.resetsAt", Keep::Short),
-        (At::LimitType as usize, "rate_limit_info.rateLimitType", Keep::Short),
-        (At::LimitOverage as usize, "rate_limit_info.isUsingOverage", Keep::Short),
-        (At::Block as usize, "message.content[]", Keep::Each),
-        (At::BlockType as usize, "message.content[].type", Keep::Short),
-        (At::BlockText as usize, "message.content[].text", Keep::Prose),
-        (At::Tool as usize, "message.content[].name", Keep::Short),
-        (At::ToolCommand as usize, "message.content[].input.command", Keep::Short),
-        (At::ToolFile as usize, "message.content[].input.file_path", Keep::Short),
-        (At::ToolNotebook as usize, "message.content[].input.notebook_path", Keep::Short),
-        (At::ToolPattern as usize, "message.content[].input.pattern", Keep::Short),
-        (At::ToolUrl as usize, "message.content[].input.url", Keep::Short),
-        (At::ToolQuery as usize, "message.content[].input.query", Keep::Short),
-        (At::ToolDescription as usize, "message.content[].input.description", Keep::Short),
-        (At::ToolPath as usize, "message.content[].input.path", Keep::Short),
-        (At::ToolSkill as usize, "message.content[].input.skill", Keep::Short),
-        (At::ToolPrompt as usize, "message.content[].input.prompt", Keep::Short),
+        (At::Type as usize, "type", Short),
+        (At::Subtype as usize, "subtype", Short),
+        (At::Parent as usize, "parent_tool_use_id", Short),
+        (At::IsError as usize, "is_error", Short),
+        (At::Result as usize, "result", Long),
+        (At::TerminalReason as usize, "terminal_reason", Short),
+        (At::StopReason as usize, "stop_reason", Short),
+        (At::Status as usize, "api_error_status", Short),
+        (At::ApiError as usize, "api_error", Short),
+        (At::ApiErrorType as usize, "api_error_type", Short),
+        (At::Error as usize, "error", Short),
+        (At::Problem as usize, "errors[]", Short),
+        (At::IsApiError as usize, "is_api_error_message", Short),
+        (At::Turns as usize, "num_turns", Short),
+        (At::Cost as usize, "total_cost_usd", Short),
+        (At::Input as usize, "usage.input_tokens", Short),
+        (At::InputCreated as usize, "usage.cache_creation_input_tokens", Short),
+        (At::InputCached as usize, "usage.cache_read_input_tokens", Short),
+        (At::Output as usize, "usage.output_tokens", Short),
+        (At::Origin as usize, "origin.kind", Short),
+        (At::Model as usize, "model", Short),
+        (At::Content as usize, "content", Short),
+        (At::Summary as usize, "summary", Short),
+        (At::Retry as usize, "attempt", Short),
+        (At::RetryStatus as usize, "error_status", Short),
+        (At::Limit as usize, "rate_limit_info.status", Short),
+        (At::LimitReset as usize, "rate_limit_info.resetsAt", Short),
+        (At::LimitType as usize, "rate_limit_info.rateLimitType", Short),
+        (At::LimitOverage as usize, "rate_limit_info.isUsingOverage", Short),
+        (At::Block as usize, "message.content[]", Each),
+        (At::BlockType as usize, "message.content[].type", Short),
+        (At::BlockText as usize, "message.content[].text", Long),
+        (At::Tool as usize, "message.content[].name", Short),
+        (At::ToolCommand as usize, "message.content[].input.command", Short),
+        (At::ToolFile as usize, "message.content[].input.file_path", Short),
+        (At::ToolNotebook as usize, "message.content[].input.notebook_path", Short),
+        (At::ToolPattern as usize, "message.content[].input.pattern", Short),
+        (At::ToolUrl as usize, "message.content[].input.url", Short),
+        (At::ToolQuery as usize, "message.content[].input.query", Short),
+        (At::ToolDescription as usize, "message.content[].input.description", Short),
+        (At::ToolPath as usize, "message.content[].input.path", Short),
+        (At::ToolSkill as usize, "message.content[].input.skill", Short),
+        (At::ToolPrompt as usize, "message.content[].input.prompt", Short),
     ];
 
     fn is_shown(&self, fields: &Fields, field: usize) -> bool {
@@ -244,7 +246,7 @@ impl Protocol for Claude {
         {
             self.blocks.said = Some(prose.watch.finish());
             self.blocks.interrupted |= prose.text.starts_with(INTERRUPTED);
-            held.push_prose(prose);
+            held.push_message(prose);
         }
     }
 
@@ -275,17 +277,16 @@ impl Protocol for Claude {
     fn sum_up(&mut self, closing: &Closing) -> Evidence {
         let usage = std::mem::take(&mut self.usage);
         let Some(end) = self.end.take() else {
-            let outcome = self.without_result(closing);
-            let (limit, claim) = (self.refused.take(), self.claim_without_result());
+            let interrupted = self.interrupted.then_some(Outcome::Interrupted);
+            let outcome = interrupted.unwrap_or_else(|| without_end(self.began, closing));
+            let claim = no_more(self.answer.last(), "in a message that no result line confirms");
+            let limit = self.refused.take();
             return Evidence { claim, outcome, limit, retrying: self.retrying, usage, ..Evidence::default() };
         };
         let (outcome, limit) = end.outcome(self.refused.take(), closing);
-        let claim = match end.claim {
-            Claim::Done { line } if outcome != Outcome::Completed => {
-                let why = "in a session that did not end well".to_owned();
-                Claim::NearMiss { line, why }
-            }
-            claim => claim,
+        let claim = match outcome {
+            Outcome::Completed => end.claim,
+            _ => no_more(end.claim, "in a session that did not end well"),
         };
         Evidence { claim, outcome, concluded: true, limit, usage, ..Evidence::default() }
     }
@@ -303,25 +304,11 @@ impl Claude {
             return;
         }
         (self.error, self.refused, self.retrying) = (None, None, false);
-        if blocks.tool || blocks.said.is_some() {
-            self.withdraw();
+        if let Some(judgement) = blocks.said {
+            self.answer.say(judgement, number);
         }
-        if let Some(judgement) = blocks.said
-            && !blocks.tool
-        {
-            self.said = claim(judgement, number);
-        }
-    }
-
-    /// More came after the last message, so it was not the final answer.
-    fn withdraw(&mut self) {
-        match std::mem::take(&mut self.said) {
-            Claim::Done { line } => {
-                let why = "in an earlier message: it must be the last line of the final answer".to_owned();
-                self.missed = Claim::NearMiss { line, why };
-            }
-            miss @ Claim::NearMiss { .. } => self.missed = miss,
-            Claim::None => {}
+        if blocks.tool {
+            self.answer.withdraw();
         }
     }
 
@@ -367,14 +354,9 @@ impl Claude {
         signs.push(Sign::Final);
         // A `result` that is no string, or was overwritten by one that is none, is not there.
         let result = result.filter(|_| fields.bytes(At::Result).is_some());
-        let (words, said) = match result {
-            Some(mut prose) => (prose.text, Some(claim(prose.watch.finish(), number))),
-            None => (fields.text(At::Problem).unwrap_or_default(), None),
-        };
-        let claim = match said.unwrap_or_else(|| self.said.clone()) {
-            Claim::None if self.said != Claim::None => missed(&self.said),
-            Claim::None => self.missed.clone(),
-            said => said,
+        let (words, claim) = match result {
+            Some(mut prose) => (prose.text, self.answer.given(prose.watch.finish(), number)),
+            None => (fields.text(At::Problem).unwrap_or_default(), self.answer.last()),
         };
         self.end = Some(End {
             is_error: fields.bool(At::IsError),
@@ -403,34 +385,6 @@ impl Claude {
         add(&mut self.usage.output_tokens, fields.count(At::Output));
         for at in [At::Input, At::InputCreated, At::InputCached] {
             add(&mut self.usage.input_tokens, fields.count(at));
-        }
-    }
-
-    /// What the end of a session without a result line was.
-    fn without_result(&self, closing: &Closing) -> Outcome {
-        let words = text::last_line(closing.stderr_tail, 300);
-        if self.interrupted {
-            return Outcome::Interrupted;
-        }
-        if !self.began {
-            let all = String::from_utf8_lossy(closing.stderr_tail);
-            match judge(&all, closing).0 {
-                Outcome::AuthFailure { .. } => return Outcome::AuthFailure { text: words },
-                Outcome::ConfigFailure { .. } => return Outcome::ConfigFailure { text: words },
-                _ => {}
-            }
-        }
-        if words.is_empty() { Outcome::Unfinished } else { Outcome::Failed { text: words } }
-    }
-
-    fn claim_without_result(&mut self) -> Claim {
-        match std::mem::take(&mut self.said) {
-            Claim::Done { line } => {
-                let why = "in a message that no result line confirms: the session was cut short".to_owned();
-                Claim::NearMiss { line, why }
-            }
-            Claim::None => std::mem::take(&mut self.missed),
-            miss => miss,
         }
     }
 }
@@ -513,26 +467,6 @@ fn tool(fields: &Fields) -> Sign {
     let subject = SUBJECTS.into_iter().find_map(|at| fields.bytes(at));
     let what = subject.map(|bytes| text::one_line(bytes, 200)).unwrap_or_default();
     Sign::Tool { name: shorten(&fields.text(At::Tool).unwrap_or_default(), 80), what }
-}
-
-/// A judgement of a text on line `number` of the log.
-fn claim(judgement: Judgement, number: u64) -> Claim {
-    match judgement {
-        Judgement::Nothing => Claim::None,
-        Judgement::Near { miss, .. } => Claim::NearMiss { line: number, why: miss.words().to_owned() },
-        Judgement::Done { .. } => Claim::Done { line: number },
-    }
-}
-
-/// What the last message claims, and the final answer does not repeat.
-fn missed(said: &Claim) -> Claim {
-    match said {
-        Claim::Done { line } => {
-            let why = "in the last message, but the final answer does not repeat it".to_owned();
-            Claim::NearMiss { line: *line, why }
-        }
-        other => other.clone(),
-    }
 }
 
 /// Seconds since 1970.

@@ -7,6 +7,7 @@
 //!
 //! A [`Watch`] reads a text of any length in a few kilobytes of memory.
 
+use super::text::boundary;
 use memchr::memchr;
 use regex::Regex;
 use std::ops::Range;
@@ -254,7 +255,7 @@ impl Watch {
             text = text.trim_start();
         }
         loop {
-            let (fits, rest) = text.split_at(text.floor_char_boundary(WINDOW - self.line.len()));
+            let (fits, rest) = text.split_at(boundary(text, WINDOW - self.line.len()));
             self.line.push_str(fits);
             if rest.is_empty() {
                 return;
@@ -271,7 +272,7 @@ impl Watch {
         if self.rule.which == DoneMatch::Anywhere && self.rule.is_in(view) {
             self.found = Judgement::Done { line: self.number };
         }
-        self.line.drain(..self.line.ceil_char_boundary(self.line.len() - OVERLAP));
+        self.line.drain(..boundary(&self.line, self.line.len() - OVERLAP));
         self.long = true;
     }
 

@@ -2,6 +2,7 @@
 //! comes in by argument.
 #![deny(clippy::disallowed_methods)]
 
+mod answer;
 mod claude;
 mod codex;
 pub mod done;

@@ -4,7 +4,7 @@
 use super::done::{DoneRule, Watch};
 use super::json::{Lexer, Node, Scalar, Sink};
 use super::shape::{Fields, Keep, Shape, Wanted};
-use super::text::{Utf8, one_line};
+use super::text::{Utf8, boundary, one_line};
 use super::{Closing, Scan};
 use crate::model::{Evidence, LineCounts, Sign};
 use std::sync::Arc;
@@ -64,16 +64,22 @@ impl Held {
         }
     }
 
-    /// A long text, with the newline that sets it off from what comes next.
-    pub(super) fn push_prose(&mut self, mut prose: Prose) {
+    /// A long text.
+    pub(super) fn push_text(&mut self, mut prose: Prose) {
         if prose.cut {
             prose.text.push_str("…\n[the rest of this text is in the raw log only]\n");
-        } else if !prose.at_line_start {
-            prose.text.push('\n');
         }
         if !prose.text.is_empty() {
             self.push(Sign::Text(prose.text));
         }
+    }
+
+    /// A long text, and the newline that sets it off from what comes next.
+    pub(super) fn push_message(&mut self, mut prose: Prose) {
+        if !prose.is_at_line_start() {
+            prose.text.push('\n');
+        }
+        self.push_text(prose);
     }
 
     /// They are to be shown.
@@ -124,8 +130,13 @@ impl Prose {
         }
     }
 
+    /// Is a newline (or nothing at all) what came last?
+    pub(super) fn is_at_line_start(&self) -> bool {
+        self.at_line_start || self.cut
+    }
+
     fn cut_to(&mut self, room: usize) {
-        self.text.truncate(self.text.floor_char_boundary(room));
+        self.text.truncate(boundary(&self.text, room));
         self.cut = true;
     }
 }

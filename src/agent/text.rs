@@ -33,6 +33,15 @@ impl Utf8 {
     }
 }
 
+/// The greatest length up to `at` at which `text` may be cut.
+pub(super) fn boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
 /// One line for people out of any bytes: the first line that is not blank, at most `max` characters of it.
 pub(super) fn one_line(bytes: &[u8], max: usize) -> String {
     let text = String::from_utf8_lossy(bytes);

@@ -3,7 +3,7 @@
 
 use super::Closing;
 use super::limits::reset_from_text;
-use super::text::shorten;
+use super::text::{last_line, shorten};
 use crate::model::{LimitNotice, Outcome};
 
 /// So much of an agent's words is passed on, characters.
@@ -103,4 +103,18 @@ pub(super) fn judge(text: &str, closing: &Closing) -> (Outcome, Option<LimitNoti
 pub(super) fn is_about_money(text: &str) -> bool {
     let lower = text.to_lowercase();
     MONEY.iter().any(|phrase| lower.contains(phrase))
+}
+
+/// What the end of a session was whose protocol has a final line, and none came. Standard error explains it; but once the
+/// session began, anything may stand there, so that it is quoted and not believed.
+pub(super) fn without_end(began: bool, closing: &Closing) -> Outcome {
+    let text = last_line(closing.stderr_tail, MAX_WORDS);
+    if text.is_empty() {
+        return Outcome::Unfinished;
+    }
+    match judge(&String::from_utf8_lossy(closing.stderr_tail), closing).0 {
+        Outcome::AuthFailure { .. } if !began => Outcome::AuthFailure { text },
+        Outcome::ConfigFailure { .. } if !began => Outcome::ConfigFailure { text },
+        _ => Outcome::Failed { text },
+    }
 }

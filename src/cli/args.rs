@@ -24,7 +24,7 @@ pub(super) fn command() -> Command {
                 Command::new("show").about("Each setting, its value, and where it came from").arg(json()),
             ),
         )
-        .subcommand(super::cmd_done_test::command())
+        .subcommand(<super::cmd_done_test::DoneTest as clap::Args>::augment_args(Command::new("done-test")))
 }
 
 fn loop_command() -> Command {

@@ -48,10 +48,16 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<u8> {
         },
         Some(("explain", matches)) => cmd_explain::run(matches),
         Some(("config", matches)) => cmd_config::run(matches.subcommand_matches("show").unwrap_or(matches)),
-        Some(("done-test", matches)) => cmd_done_test::run(matches),
+        Some(("done-test", matches)) => done_test(matches),
         // Clap asks for a subcommand and knows no other.
         _ => Ok(2),
     }
+}
+
+fn done_test(matches: &clap::ArgMatches) -> Result<u8> {
+    let args = <cmd_done_test::DoneTest as clap::FromArgMatches>::from_arg_matches(matches)
+        .map_err(|error| error::Error::usage(error.to_string()).hint("see `swarm done-test --help`"))?;
+    cmd_done_test::run(&args).map(|_| 0)
 }
 
 /// `SWARM_LOG=debug` shows on stderr what the supervisor itself is doing; without it nothing is written.
