@@ -287,7 +287,7 @@ impl Settings {
 
     /// A count; 0 and unset are `None`: no limit.
     pub fn count(&self, name: &str) -> Result<Option<u32>> {
-        let text = self.text(name).unwrap_or_else(|| "0".to_owned());
+        let text = self.value(name).texts.pop().unwrap_or_else(|| "0".to_owned());
         match text.trim().parse::<u32>() {
             Ok(0) => Ok(None),
             Ok(count) => Ok(Some(count)),
@@ -360,7 +360,10 @@ fn read_file(path: Option<&Path>) -> Result<Option<(PathBuf, Table)>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::usage(format!("cannot read {}: {error}", path.display()))),
+        Err(error) => {
+            return Err(Error::usage(format!("cannot read {}: {error}", path.display()))
+                .hint("settings are a text file in TOML; move it away to go on without"));
+        }
     };
     let bad = |what: String, hint: &str| Error::usage(format!("{}: {what}", path.display())).hint(hint);
     let file: toml::Table = text.parse().map_err(|error: toml::de::Error| {
