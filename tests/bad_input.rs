@@ -41,14 +41,24 @@ fn with_agent<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn no_prompt() {
-    refused(|s| std::fs::remove_file(s.repo().join("PROMPT.md")).unwrap(), &with_agent(&["loop", "3"]), 2, &["no prompt file at", "PROMPT.md"]);
+    refused(
+        |s| std::fs::remove_file(s.repo().join("PROMPT.md")).unwrap(),
+        &with_agent(&["loop", "3"]),
+        2,
+        &["no prompt file at", "PROMPT.md"],
+    );
     refused(nothing, &with_agent(&["loop", "3", "OTHER.md"]), 2, &["no prompt file at", "OTHER.md"]);
 }
 
 #[test]
 fn an_empty_prompt() {
     for text in ["", " \n\t\n"] {
-        refused(|s| std::fs::write(s.repo().join("PROMPT.md"), text).unwrap(), &with_agent(&["loop", "3"]), 2, &["is empty"]);
+        refused(
+            |s| std::fs::write(s.repo().join("PROMPT.md"), text).unwrap(),
+            &with_agent(&["loop", "3"]),
+            2,
+            &["is empty"],
+        );
     }
 }
 
@@ -128,7 +138,12 @@ fn bad_files() {
     refused(toml("[loop]\nmax_time = 3\n"), &with_agent(&["loop", "3"]), 2, &["swarm.toml", "unknown key", "max-time"]);
     refused(toml("[loop\n"), &with_agent(&["loop", "3"]), 2, &["swarm.toml"]);
     refused(toml("[loop]\non-event = 'rm -rf /'\n"), &with_agent(&["loop", "3"]), 2, &["may not be set by a project"]);
-    refused(|s| std::fs::write(s.repo().join("swarm.toml"), [0xff, 0xfe, 0]).unwrap(), &with_agent(&["loop", "3"]), 2, &["swarm.toml"]);
+    refused(
+        |s| std::fs::write(s.repo().join("swarm.toml"), [0xff, 0xfe, 0]).unwrap(),
+        &with_agent(&["loop", "3"]),
+        2,
+        &["swarm.toml"],
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ const GUARDED: &[(&str, &[&str])] = &[
     ("tokio", &["host", "runtime", "driver", "cli"]),
     ("nix", &["host", "runtime", "driver", "report", "cli"]),
     ("clap", &["cli"]),
-    ("signal_hook", &["host"]),
+    ("signal_hook", &["driver"]),
     ("tmux_interface", &["cli"]),
     ("regex", &["agent"]),
 ];

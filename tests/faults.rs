@@ -167,7 +167,13 @@ fn f02_death_between_the_workers_exit_and_the_journal_counts_it_once() {
 
 #[test]
 fn f03_death_between_the_workers_start_and_the_journal_never_doubles_it() {
-    for point in ["launch-before-order", "launch-before-record", "launch-before-spawn", "launch-after-spawn", "launch-before-return"] {
+    for point in [
+        "launch-before-order",
+        "launch-before-record",
+        "launch-before-spawn",
+        "launch-after-spawn",
+        "launch-before-return",
+    ] {
         let stage = Stage::new("echo one; [ $N -ge 2 ] && echo /done");
         let mut command = stage.command(&["2"]);
         command.env("SWARM_FAILPOINT", format!("{point}:abort"));

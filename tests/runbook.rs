@@ -106,7 +106,11 @@ fn start_monitor_stop_and_restart() {
     desk.typed("tmux kill-session -t loop");
     desk.typed("tmux new-session -d -s loop 'swarm loop 15 PROMPT.md'");
     assert_eq!(desk.begun.hear(), "begun\n");
-    assert!(read(&desk.loop_log()).contains("129"), "the first loop's end is not in loop.log: {}", read(&desk.loop_log()));
+    assert!(
+        read(&desk.loop_log()).contains("129"),
+        "the first loop's end is not in loop.log: {}",
+        read(&desk.loop_log())
+    );
     desk.go.say("go");
 
     // Done: the session ends with it.

@@ -20,9 +20,10 @@ pub(super) fn command() -> Command {
                 .arg(json()),
         )
         .subcommand(
-            Command::new("config").about("Settings").subcommand_required(true).subcommand(
-                Command::new("show").about("Each setting, its value, and where it came from").arg(json()),
-            ),
+            Command::new("config")
+                .about("Settings")
+                .subcommand_required(true)
+                .subcommand(Command::new("show").about("Each setting, its value, and where it came from").arg(json())),
         )
         .subcommand(<super::cmd_done_test::DoneTest as clap::Args>::augment_args(Command::new("done-test")))
 }

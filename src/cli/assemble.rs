@@ -42,11 +42,10 @@ pub(super) fn supervise(
         match outcome {
             Outcome::Finished(ending) => Ok(Some(ending)),
             Outcome::Left => Ok(None),
-            Outcome::CannotWrite(error) => Err(Error::cannot_write(format!(
-                "cannot write the journal {}: {error}",
-                folder.journal().display()
-            ))
-            .hint("make room there, then `swarm loop --resume`")),
+            Outcome::CannotWrite(error) => {
+                Err(Error::cannot_write(format!("cannot write the journal {}: {error}", folder.journal().display()))
+                    .hint("make room there, then `swarm loop --resume`"))
+            }
         }
     })?
 }
@@ -80,7 +79,10 @@ async fn drive(
     let parts = Parts {
         runtime: ProcessRuntime::new(folder.path()).map_err(|error| failed("set up the runtime", error))?,
         journal: Facts(journal),
-        clock: RealClock { zone: TimeZone::system(), timer: clock::WallTimer::new().map_err(|error| failed("make a timer", error))? },
+        clock: RealClock {
+            zone: TimeZone::system(),
+            timer: clock::WallTimer::new().map_err(|error| failed("make a timer", error))?,
+        },
         workspace: super::workspace::build(folder, record, settings)?,
         audience,
         orders: RealOrders::new(listener, (first == First::Close).then_some(close))
@@ -95,7 +97,8 @@ async fn drive(
 /// Runs a future on a tokio runtime of this thread.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Error::failed(format!("cannot start the event loop: {error}")).hint("raise the limit of open files: ulimit -n 256")
+        Error::failed(format!("cannot start the event loop: {error}"))
+            .hint("raise the limit of open files: ulimit -n 256")
     })?;
     Ok(runtime.block_on(future))
 }

@@ -6,7 +6,9 @@ use crate::journal::RunRecord;
 use crate::model::*;
 pub(super) struct RealAudience;
 impl RealAudience {
-    pub(super) fn new(_record: &RunRecord, _settings: &LoopSettings, _board: &Board) -> std::io::Result<Self> { Ok(Self) }
+    pub(super) fn new(_record: &RunRecord, _settings: &LoopSettings, _board: &Board) -> std::io::Result<Self> {
+        Ok(Self)
+    }
     pub(super) fn warn(&mut self, _text: &str) {}
     pub(super) async fn finish(&mut self) {}
 }

@@ -103,8 +103,13 @@ impl Start {
     /// Looks at everything that can be looked at without making anything.
     fn preflight(&self) -> Result<Vec<String>> {
         let mut warnings = self.settings.preflight()?;
-        if self.settings.policy.iterations.is_none() && self.settings.policy.max_time.is_none() && self.settings.policy.max_cost.is_none() {
-            warnings.push("no limit on iterations, time or cost: it runs until the work is done or something stops it".to_owned());
+        if self.settings.policy.iterations.is_none()
+            && self.settings.policy.max_time.is_none()
+            && self.settings.policy.max_cost.is_none()
+        {
+            warnings.push(
+                "no limit on iterations, time or cost: it runs until the work is done or something stops it".to_owned(),
+            );
         }
         Ok(warnings)
     }
@@ -114,7 +119,8 @@ impl Start {
         use std::io::IsTerminal;
         let policy = &self.settings.policy;
         let limited = policy.iterations.is_some() || policy.max_time.is_some() || policy.max_cost.is_some();
-        let ci = std::env::var("CI").is_ok_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "" | "0" | "false"));
+        let ci =
+            std::env::var("CI").is_ok_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "" | "0" | "false"));
         if limited || no_limit || (!ci && std::io::stderr().is_terminal()) {
             return Ok(());
         }
@@ -158,8 +164,10 @@ impl Start {
 fn resume(matches: &ArgMatches, name: Option<&str>) -> Result<u8> {
     let given = args::flags(matches);
     if let Some(option) = given.keys().next() {
-        return Err(Error::usage(format!("--resume goes on with the run's own settings; `{option}` cannot be changed"))
-            .hint("leave it out, or start a new run"));
+        return Err(Error::usage(format!(
+            "--resume goes on with the run's own settings; `{option}` cannot be changed"
+        ))
+        .hint("leave it out, or start a new run"));
     }
     let home = runs::home()?;
     let run = runs::find(&home, name)?;
@@ -194,9 +202,8 @@ fn exit_code(ending: &Option<RunEnding>, settings: &LoopSettings) -> u8 {
 /// Opens a journal to go on with it. Lines of a newer version are refused, and the file left as it is.
 fn reopen(folder: &RunFolder) -> Result<(FileJournal, Vec<crate::engine::Stamped>)> {
     let path = folder.journal();
-    let cannot = |error: std::io::Error| {
-        Error::cannot_write(format!("cannot open the journal {}: {error}", path.display()))
-    };
+    let cannot =
+        |error: std::io::Error| Error::cannot_write(format!("cannot open the journal {}: {error}", path.display()));
     let seen = FileJournal::read(&path).map_err(cannot)?;
     let facts: Vec<crate::engine::Stamped> =
         seen.lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>().map_err(|error| {
@@ -232,7 +239,8 @@ fn take_tree(home: &Home, tree: &Path, id: &RunId) -> Result<lock::Lock> {
     match taken {
         lock::Taken::Ours(lock) => Ok(lock),
         lock::Taken::Held(Some(holder)) => {
-            let name = Run::load(home.run(&RunId(holder.note.clone()))).map_or(holder.note.clone(), |run| run.record.name);
+            let name =
+                Run::load(home.run(&RunId(holder.note.clone()))).map_or(holder.note.clone(), |run| run.record.name);
             Err(held(&name, &holder))
         }
         lock::Taken::Held(None) => Err(Error::held(format!("another supervisor holds {}", tree.display()))),
@@ -240,8 +248,9 @@ fn take_tree(home: &Home, tree: &Path, id: &RunId) -> Result<lock::Lock> {
 }
 
 fn held(name: &str, holder: &lock::Holder) -> Error {
-    Error::held(format!("loop '{name}' runs here already (pid {})", holder.process.pid))
-        .hint(format!("`swarm loop status {name}` shows it; `swarm loop stop {name}` ends it; --share-tree allows both"))
+    Error::held(format!("loop '{name}' runs here already (pid {})", holder.process.pid)).hint(format!(
+        "`swarm loop status {name}` shows it; `swarm loop stop {name}` ends it; --share-tree allows both"
+    ))
 }
 
 /// The run's own lock. Whoever holds the tree's gets it, but with `--share-tree` two may ask for one run.

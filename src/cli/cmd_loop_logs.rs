@@ -6,10 +6,11 @@ use super::runs::Run;
 use super::{assemble, print, runs};
 use crate::host::inotify::Watcher;
 use crate::host::process::PidFd;
-use crate::host::ready::readable;
+use crate::host::ready::Crowd;
 use clap::ArgMatches;
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// Runs the verb and returns the exit code.
@@ -18,7 +19,9 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     let run = runs::find(&home, matches.get_one::<String>("run").map(String::as_str))?;
     let raw = matches.get_flag("raw");
     let log = match matches.get_one::<String>("iteration") {
-        Some(text) => text.parse().map_err(|_| Error::usage(format!("`{text}` is no log number")).hint("see `swarm explain`"))?,
+        Some(text) => {
+            text.parse().map_err(|_| Error::usage(format!("`{text}` is no log number")).hint("see `swarm explain`"))?
+        }
         None => latest(&run)?,
     };
     let path = path_of(&run, log, raw);
@@ -44,7 +47,8 @@ fn path_of(run: &Run, log: u32, raw: bool) -> PathBuf {
 
 fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|error| {
-        Error::failed(format!("cannot read {}: {error}", path.display())).hint("`swarm explain` lists the logs of the run")
+        Error::failed(format!("cannot read {}: {error}", path.display()))
+            .hint("`swarm explain` lists the logs of the run")
     })
 }
 
@@ -68,11 +72,12 @@ async fn follow(run: Run, mut log: u32, raw: bool, mut file: File) -> Result<u8>
     let failed = |error: std::io::Error| Error::failed(format!("cannot follow the log: {error}"));
     let watcher = Watcher::new().map_err(failed)?;
     watcher.add(File::open(run.log_folder()).map_err(failed)?).map_err(failed)?;
-    let changed = readable(&watcher).map_err(failed)?;
+    let crowd = Crowd::new().map_err(failed)?;
+    crowd.add(watcher.as_fd(), CHANGED).map_err(failed)?;
     let supervisor = run.supervisor().and_then(|holder| PidFd::open(&holder.process).ok().flatten());
-    let ended = supervisor.as_ref().map(readable).transpose().map_err(failed)?;
+    supervisor.as_ref().map_or(Ok(()), |supervisor| crowd.add(supervisor.as_fd(), ENDED)).map_err(failed)?;
     // Without a supervisor nothing more will come.
-    let mut over = ended.is_none();
+    let mut over = supervisor.is_none();
     loop {
         if !copy(&mut file)? {
             return Ok(0);
@@ -87,14 +92,17 @@ async fn follow(run: Run, mut log: u32, raw: bool, mut file: File) -> Result<u8>
                 return Ok(0);
             }
         }
-        let (false, Some(ended)) = (over, &ended) else { return Ok(0) };
-        tokio::select! {
-            biased;
-            ready = changed.readable() => {
-                ready.map_err(failed)?.clear_ready();
-                watcher.changes().map_err(failed)?;
-            }
-            ready = ended.readable() => over = ready.map(|_| true).map_err(failed)?,
+        if over {
+            return Ok(0);
         }
+        let ready = crowd.wait().await.map_err(failed)?;
+        watcher.changes().map_err(failed)?;
+        over = ready.contains(&ENDED);
     }
 }
+
+/// The log folder changed.
+const CHANGED: u64 = 0;
+
+/// The supervisor ended.
+const ENDED: u64 = 1;

@@ -35,17 +35,15 @@ pub(super) fn run(name: &str, folder: &Path) -> Result<u8> {
 }
 
 fn start(session: &str, folder: &Path, environment: &Path) -> Result<()> {
-    let mut command = NewSession::new()
-        .detached()
-        .session_name(session)
-        .start_directory(folder.to_string_lossy())
-        .build();
+    let mut command =
+        NewSession::new().detached().session_name(session).start_directory(folder.to_string_lossy()).build();
     for word in command_line(environment)? {
         command.push_param(word);
     }
     let output = Tmux::with_command(command).into_command().output();
     let output = output.map_err(|error| {
-        Error::failed(format!("cannot start tmux: {error}")).hint("install tmux, or run without --detach: nohup swarm loop … &")
+        Error::failed(format!("cannot start tmux: {error}"))
+            .hint("install tmux, or run without --detach: nohup swarm loop … &")
     })?;
     if output.status.success() {
         return Ok(());
@@ -57,7 +55,8 @@ fn start(session: &str, folder: &Path, environment: &Path) -> Result<()> {
 
 /// Our own command line without `--detach`, and with the environment's file.
 fn command_line(environment: &Path) -> Result<Vec<String>> {
-    let program = std::env::current_exe().map_err(|error| Error::failed(format!("cannot find my own program: {error}")))?;
+    let program =
+        std::env::current_exe().map_err(|error| Error::failed(format!("cannot find my own program: {error}")))?;
     let not_text = |word: OsString| Error::usage(format!("{} is not UTF-8, which tmux needs", word.to_string_lossy()));
     let mut words = vec![program.into_os_string()];
     let mut options = true;
@@ -90,7 +89,8 @@ fn write_environment(path: &Path) -> std::io::Result<()> {
 
 /// Takes the environment from `file`, removes the file, and executes ourselves anew with it. Returns only on an error.
 pub(super) fn adopt_environment(file: &Path) -> Result<()> {
-    let failed = |error: std::io::Error| Error::failed(format!("cannot take the environment from {}: {error}", file.display()));
+    let failed =
+        |error: std::io::Error| Error::failed(format!("cannot take the environment from {}: {error}", file.display()));
     let bytes = std::fs::read(file).map_err(failed)?;
     std::fs::remove_file(file).map_err(failed)?;
     let variables = bytes.split(|byte| *byte == 0).filter_map(|entry| {
@@ -98,8 +98,10 @@ pub(super) fn adopt_environment(file: &Path) -> Result<()> {
         Some((OsString::from_vec(entry[..at].to_vec()), OsString::from_vec(entry[at + 1..].to_vec())))
     });
     // What belongs to the terminal is the new terminal's.
-    let terminal: Vec<(OsString, OsString)> =
-        ["TERM", "TMUX", "TMUX_PANE"].into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect();
+    let terminal: Vec<(OsString, OsString)> = ["TERM", "TMUX", "TMUX_PANE"]
+        .into_iter()
+        .filter_map(|name| Some((name.into(), std::env::var_os(name)?)))
+        .collect();
     let arguments = std::env::args_os().skip(1).filter(|word| !word.as_bytes().starts_with(b"--env-from="));
     let program = std::env::current_exe().map_err(failed)?;
     let error = std::process::Command::new(program).args(arguments).env_clear().envs(variables).envs(terminal).exec();

@@ -66,8 +66,10 @@ impl LoopSettings {
     /// a default plan exists.
     pub fn new(settings: &Settings, folder: &Path, command: Vec<String>) -> Result<LoopSettings> {
         if settings.switch("sandbox")? {
-            return Err(Error::usage("the sandbox is not in this version, and a run that asks for it is not started bare")
-                .hint("unset SANDBOX (or --sandbox) to run the agent as a bare process"));
+            return Err(Error::usage(
+                "the sandbox is not in this version, and a run that asks for it is not started bare",
+            )
+            .hint("unset SANDBOX (or --sandbox) to run the agent as a bare process"));
         }
         let agent = agent(settings, &command)?;
         let policy = policy(settings, agent)?;
@@ -103,7 +105,8 @@ impl LoopSettings {
     /// The done rule.
     pub fn rule(&self) -> Result<DoneRule> {
         let which = done_match(&self.done_match).ok_or_else(|| {
-            Error::usage(format!("done-match: `{}` is none of the rules", self.done_match)).hint("use last, line or anywhere")
+            Error::usage(format!("done-match: `{}` is none of the rules", self.done_match))
+                .hint("use last, line or anywhere")
         })?;
         DoneRule::new(&self.done_pattern, which).map_err(|error| {
             Error::usage(format!("done-pattern: `{}` is no regular expression: {error}", self.done_pattern))
@@ -141,7 +144,10 @@ impl LoopSettings {
             ));
         }
         if !self.agent().verified() {
-            warnings.push(format!("the adapter for {} is unverified: it was not tried on recordings of its real CLI", self.agent));
+            warnings.push(format!(
+                "the adapter for {} is unverified: it was not tried on recordings of its real CLI",
+                self.agent
+            ));
         }
         let argv = self.argv(None);
         let program = argv.first().cloned().unwrap_or_default();
@@ -171,11 +177,12 @@ pub fn done_match(word: &str) -> Option<DoneMatch> {
 
 fn agent(settings: &Settings, command: &[String]) -> Result<Agent> {
     let word = settings.text("agent").unwrap_or_default();
-    let agent = Agent::named(&word).ok_or_else(|| settings.bad("agent", "is no agent that I know", "use claude, codex, gemini, plain, or any command after `--`"))?;
+    let agent = Agent::named(&word).ok_or_else(|| {
+        settings.bad("agent", "is no agent that I know", "use claude, codex, gemini, plain, or any command after `--`")
+    })?;
     match (agent, command.is_empty(), settings.is_set("agent")) {
-        (Agent::Plain, true, _) => {
-            Err(Error::usage("--agent plain needs a command").hint("write it after `--`: swarm loop 15 PROMPT.md -- my-agent --flag"))
-        }
+        (Agent::Plain, true, _) => Err(Error::usage("--agent plain needs a command")
+            .hint("write it after `--`: swarm loop 15 PROMPT.md -- my-agent --flag")),
         (_, false, false) => Ok(Agent::Plain),
         (agent, _, _) => Ok(agent),
     }
@@ -244,7 +251,8 @@ fn plan(settings: &Settings, folder: &Path) -> Result<Option<PathBuf>> {
     if path.is_file() {
         return Ok(Some(path));
     }
-    Err(Error::usage(format!("no plan at {}", path.display())).hint("name an existing file with --plan, or leave it out"))
+    Err(Error::usage(format!("no plan at {}", path.display()))
+        .hint("name an existing file with --plan, or leave it out"))
 }
 
 /// The prompt's text. Missing, a folder, unreadable or blank: an error with a hint.
@@ -258,7 +266,9 @@ fn read_prompt(path: &Path) -> Result<String> {
         Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
             return Err(Error::usage(format!("the prompt {} is a folder, not a file", path.display())).hint(hint));
         }
-        Err(error) => return Err(Error::usage(format!("cannot read the prompt {}: {error}", path.display())).hint(hint)),
+        Err(error) => {
+            return Err(Error::usage(format!("cannot read the prompt {}: {error}", path.display())).hint(hint));
+        }
     };
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::usage(format!("the prompt {} is empty", path.display())).hint(hint));

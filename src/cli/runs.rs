@@ -58,7 +58,8 @@ pub(super) fn log_folder(folder: &Path) -> PathBuf {
 
 /// All loops, oldest first.
 pub(super) fn all(home: &Home) -> Result<Vec<Run>> {
-    let folders = home.runs().map_err(|error| Error::failed(format!("cannot list {}: {error}", home.root().display())))?;
+    let folders =
+        home.runs().map_err(|error| Error::failed(format!("cannot list {}: {error}", home.root().display())))?;
     Ok(folders.into_iter().filter_map(Run::load).collect())
 }
 
@@ -76,13 +77,16 @@ pub(super) fn find(home: &Home, name: Option<&str>) -> Result<Run> {
     }
     runs.pop().ok_or_else(|| match name {
         Some(name) => Error::failed(format!("loop '{name}' not found")).hint("see `swarm loop ls`"),
-        None => Error::failed("no loop was ever started in this folder").hint("see `swarm loop ls` for those of other folders"),
+        None => Error::failed("no loop was ever started in this folder")
+            .hint("see `swarm loop ls` for those of other folders"),
     })
 }
 
 /// The state folder, or an error that says which variable to set.
 pub(super) fn home() -> Result<Home> {
-    Home::from_env().ok_or_else(|| Error::usage("no state folder: neither SWARM_HOME nor HOME is set").hint("set SWARM_HOME to a folder of yours"))
+    Home::from_env().ok_or_else(|| {
+        Error::usage("no state folder: neither SWARM_HOME nor HOME is set").hint("set SWARM_HOME to a folder of yours")
+    })
 }
 
 /// The folder that the command runs in.

@@ -11,7 +11,8 @@
 use super::control::{self, Request};
 use super::seams::{Order, Orders};
 use crate::engine::Ask;
-use nix::sys::signal::{Signal, raise};
+use nix::sys::signal::Signal;
+use signal_hook::low_level::emulate_default_handler;
 use std::io;
 use std::os::unix::net::UnixListener;
 use tokio::signal::unix::{self, SignalKind};
@@ -62,7 +63,7 @@ impl Orders for RealOrders {
         }
         if std::mem::take(&mut self.suspending) {
             // Returns when somebody continues us.
-            if let Err(error) = raise(Signal::SIGSTOP) {
+            if let Err(error) = emulate_default_handler(Signal::SIGTSTP as i32) {
                 tracing::warn!(%error, "cannot stop ourselves");
             }
             return Order::Ask(Ask::Continue);

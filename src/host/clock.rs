@@ -1,14 +1,13 @@
 //! The clocks: monotonic and wall time for the engine, and the one wait that must notice suspend and clock changes.
 
+use super::ready::Ready;
 use crate::model::{Now, Tick, Wall};
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::time::{ClockId as Clock, clock_gettime};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::io::unix::AsyncFd;
 
 /// Both clocks, read at once.
 pub fn now() -> Now {
@@ -33,7 +32,7 @@ fn wall() -> Wall {
 /// A wait for a moment on the wall clock. It ends in time after a suspend, and when somebody sets the clock.
 #[derive(Debug)]
 pub struct WallTimer {
-    fd: AsyncFd<Timer>,
+    timer: Ready<TimerFd>,
 }
 
 impl WallTimer {
@@ -41,7 +40,7 @@ impl WallTimer {
     pub fn new() -> io::Result<WallTimer> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_REALTIME, flags)?;
-        Ok(WallTimer { fd: AsyncFd::new(Timer(timer))? })
+        Ok(WallTimer { timer: Ready::new(timer)? })
     }
 
     /// Returns when `moment` has come, or when the clock was set: the caller reads the clock again and decides.
@@ -51,34 +50,16 @@ impl WallTimer {
         }
         let absolute = TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
         let at = TimeSpec::from_duration(Duration::from_millis(u64::try_from(moment.0).unwrap_or(0)));
-        self.fd.get_ref().0.set(Expiration::OneShot(at), absolute)?;
-        loop {
-            let mut guard = self.fd.readable().await?;
-            match guard.try_io(|timer| timer.get_ref().expired()) {
-                Ok(result) => return result,
-                Err(_still_waiting) => continue,
-            }
-        }
+        self.timer.get().set(Expiration::OneShot(at), absolute)?;
+        self.timer.read(expired).await
     }
 }
 
-/// Tokio wants a raw descriptor; nix offers a borrowed one.
-#[derive(Debug)]
-struct Timer(TimerFd);
-
-impl Timer {
-    /// Reads the expiry away. A clock that was set is an expiry too (`ECANCELED`).
-    fn expired(&self) -> io::Result<()> {
-        match nix::unistd::read(self.0.as_fd(), &mut [0; 8]) {
-            Ok(_) | Err(Errno::ECANCELED) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-}
-
-impl AsRawFd for Timer {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
+/// Reads the expiry away. A clock that was set is an expiry too (`ECANCELED`).
+fn expired(timer: &TimerFd) -> io::Result<()> {
+    match nix::unistd::read(timer, &mut [0; 8]) {
+        Ok(_) | Err(Errno::ECANCELED) => Ok(()),
+        Err(errno) => Err(errno.into()),
     }
 }
 

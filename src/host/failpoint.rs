@@ -22,6 +22,8 @@ pub const ALL: &[&str] = &[
     "shim-before-exited",
     "shim-before-ended",
     "shim-after-ended",
+    "journal-append",
+    "journal-appended",
     "files-before-rename",
     "files-after-rename",
 ];

@@ -3,15 +3,14 @@
 //! The file is never removed: a second one of the same name would be a second lock.
 
 use super::process::{self, PidFd};
+use super::ready::Ready;
 use crate::model::ProcessId;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// Who holds a lock.
@@ -42,8 +41,7 @@ pub enum Taken {
 impl Lock {
     /// Takes the lock at `path` if it is free. `note` tells others what it is held for.
     pub fn try_take(path: &Path, note: &str) -> io::Result<Taken> {
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         match file.try_lock() {
             Ok(()) => Lock { file }.named(note).map(Taken::Ours),
             Err(TryLockError::WouldBlock) => Ok(Taken::Held(holder_in(&file))),
@@ -87,7 +85,7 @@ pub fn holder(path: &Path) -> io::Result<Option<Holder>> {
 }
 
 /// What a lock file says; nothing while its new holder is writing it.
-fn holder_in(mut file: &File) -> Option<Holder> {
+fn holder_in(file: &File) -> Option<Holder> {
     let mut text = Vec::new();
     file.take(MAX_HOLDER).read_to_end(&mut text).ok()?;
     serde_json::from_slice(&text).ok()
@@ -103,19 +101,11 @@ const RETRY: Duration = Duration::from_millis(20);
 /// Returns when the holder has ended, or when there is another reason to ask again.
 async fn ended(holder: Option<Holder>) {
     let held = holder.and_then(|holder| PidFd::open(&holder.process).ok().flatten());
-    let Some(Ok(held)) = held.map(|held| AsyncFd::new(Held(held))) else {
+    let Some(Ok(held)) = held.map(Ready::new) else {
         return sleep(RETRY).await;
     };
     // A holder may also let go and live on.
     let _ = tokio::time::timeout(RETRY * 10, held.readable()).await;
-}
-
-struct Held(PidFd);
-
-impl AsRawFd for Held {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
 }
 
 #[cfg(test)]

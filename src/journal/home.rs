@@ -16,10 +16,11 @@ impl Home {
     /// The folder that the environment names: `SWARM_HOME`, or `SWARM_DIR` (the predecessor's name for it), or
     /// `$HOME/.swarm`. `None` when none of the three is set.
     pub fn from_env() -> Option<Home> {
-        let named = ["SWARM_HOME", "SWARM_DIR"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
-        let root = named
-            .map(PathBuf::from)
-            .or_else(|| std::env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| Path::new(&home).join(".swarm")))?;
+        let named =
+            ["SWARM_HOME", "SWARM_DIR"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+        let root = named.map(PathBuf::from).or_else(|| {
+            std::env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| Path::new(&home).join(".swarm"))
+        })?;
         Some(Home { root: std::path::absolute(&root).unwrap_or(root) })
     }
 

@@ -1,10 +1,10 @@
 //! Where attempts run. A runtime starts, finds again, signals and watches; it decides nothing.
 
+pub mod process;
+
 use crate::model::{AttemptId, Exit, Found, Handle, Launch, LaunchError};
 use std::io;
 use std::path::Path;
-
-pub mod process;
 
 /// What a runtime is asked to do to a live attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
