@@ -143,11 +143,10 @@ fn processes_of(folder: &Path) -> Vec<(i32, String)> {
     let names = |path: PathBuf| fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(needle));
     let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let us = std::process::id() as i32;
-    let helper = std::env::var("HELPER_FOLDER").is_ok();
     pids.filter(|pid| *pid != us)
         .filter(|pid| {
             let proc = PathBuf::from(format!("/proc/{pid}"));
-            names(proc.join("cmdline")) || (!helper && names(proc.join("environ")))
+            names(proc.join("cmdline")) || names(proc.join("environ"))
         })
         .map(|pid| (pid, fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default()))
         .collect()
@@ -177,8 +176,6 @@ async fn an_agent_runs_to_its_end() {
     fs::write(bench.out(), "an earlier try\n").unwrap();
     let report = bench.run("echo-stdin;text:hello;stderr:oops;fds;signals;env:SWARM_TEST;cwd;exit:3").await;
     let folder = bench.folder.canonicalize().unwrap();
-    let masks = "SigBlk:\t0000000000000000 SigIgn:\t0000000000001000";
-    let _ = masks;
     let text = String::from_utf8(report.output).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[..3], ["the prompt", "hello", "0 1 2"]);
@@ -230,7 +227,7 @@ async fn what_cannot_be_started_leaves_nothing() {
     let good = bench.launch_of("text:x");
     let cases: [(&str, &str, Launch); 5] = [
         ("no-such-program", "No such file", Launch { argv: vec!["no-such-program".into()], ..good.clone() }),
-        ("/etc/hostname", "denied", Launch { argv: vec!["/etc/hostname".into()], ..good.clone() }),
+        ("/prompt", "denied", Launch { argv: vec![bench.folder.join("prompt").into()], ..good.clone() }),
         ("/no/folder", "No such file", Launch { cwd: "/no/folder".into(), ..good.clone() }),
         ("/no/prompt", "No such file", Launch { stdin: "/no/prompt".into(), ..good.clone() }),
         ("variable", "variable", Launch { env: vec![("A=B".into(), None)], ..good.clone() }),
@@ -582,7 +579,8 @@ fn a_death_at_any_point_of_a_start_is_recovered_from() {
     }
 }
 
-/// Probes and goes on as a driver does; in the end the agent ran exactly once, or its one run is known to be lost.
+/// Probes and goes on as a driver does; in the end the agent ran exactly once, or its one run is known to be lost. Only a
+/// start that was reported as failed is repeated.
 async fn recover(point: &str, folder: &Path) {
     let mut bench = Bench::at(folder);
     let found = bench.runtime.probe(&attempt(1)).await.unwrap();
@@ -598,7 +596,8 @@ async fn recover(point: &str, folder: &Path) {
             assert!(matches!(status, Status::Code(0) | Status::Lost), "{point}: {status}");
         }
     }
-    assert!(bench.starts() <= 1, "{point}: {} starts", bench.starts());
+    let reported = folder.join("launch-failed").exists();
+    assert!(bench.starts() <= 1 + usize::from(reported), "{point}: {} starts", bench.starts());
     bench.assert_nobody_left();
 }
 
@@ -607,9 +606,11 @@ async fn recover(point: &str, folder: &Path) {
 async fn supervisor_with_a_failpoint() {
     let mut bench = Bench::at(&helper_folder());
     let launch = bench.launch_of("text:x");
-    if bench.runtime.launch(&launch).await.is_ok() {
-        bench.to_end().await;
+    match bench.runtime.launch(&launch).await {
+        Ok(_) => drop(bench.to_end().await),
+        Err(_) => fs::write(bench.folder.join("launch-failed"), "").unwrap(),
     }
+    bench.assert_nobody_left();
 }
 
 #[test]
