@@ -185,7 +185,7 @@ impl Lexer {
         let mut line = 0;
         while at < chunk.len() {
             at = match self.state {
-                State::String => self.in_string(chunk, at, sink),
+                State::String => self.strings(chunk, at, sink),
                 State::Bad => memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |found| at + found),
                 _ => at,
             };
@@ -224,24 +224,48 @@ impl Lexer {
         self.high = None;
     }
 
-    /// Reads on in a string until something other than its plain bytes comes, and returns where that is; the end of the
-    /// string is taken, too.
-    fn in_string(&mut self, chunk: &[u8], at: usize, sink: &mut impl Sink) -> usize {
-        let rest = &chunk[at..];
-        let found = memchr3(b'"', b'\\', b'\n', rest).unwrap_or(rest.len());
-        if found > 0 {
-            self.piece(&rest[..found], sink);
-        }
-        match rest.get(found) {
-            Some(b'"') => self.end_string(sink),
-            Some(b'\\') => self.state = State::Escape,
-            Some(_) => {
-                self.state = State::Bad;
-                return at + found;
+    /// Reads on in a string, and in the strings that follow with nothing but the usual punctuation between them (most of
+    /// every stream), until something else comes; returns where that is.
+    fn strings(&mut self, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
+        loop {
+            let rest = &chunk[at..];
+            let plain = plain_bytes(rest);
+            at += plain;
+            match rest.get(plain) {
+                Some(b'"') => {
+                    self.end_string(&rest[..plain], sink);
+                    at += 1;
+                    match next_string(self.state, &chunk[at..]) {
+                        Some(skip) if self.state == State::Colon => {
+                            self.begin_string(sink);
+                            at += skip;
+                        }
+                        Some(skip) if self.is_object() => {
+                            self.begin_key();
+                            at += skip;
+                        }
+                        _ => return at,
+                    }
+                }
+                Some(b'\\') => {
+                    self.piece(&rest[..plain], sink);
+                    let Some(byte) = rest.get(plain + 1).copied().and_then(unescape) else {
+                        self.state = State::Escape;
+                        return at + 1;
+                    };
+                    self.piece(&[byte], sink);
+                    at += 2;
+                }
+                Some(_) => {
+                    self.state = State::Bad;
+                    return at;
+                }
+                None => {
+                    self.piece(&rest[..plain], sink);
+                    return at;
+                }
             }
-            None => return chunk.len(),
         }
-        at + found + 1
     }
 
     /// Takes one byte outside of plain string bytes. Says whether it was used up; if not, the state has changed and the
@@ -275,15 +299,17 @@ impl Lexer {
         self.state = State::String;
     }
 
+    fn begin_string(&mut self, sink: &mut impl Sink) {
+        self.is_key = false;
+        if self.value != Node::SKIP {
+            sink.string(self.value);
+        }
+        self.state = State::String;
+    }
+
     fn begin_value(&mut self, byte: u8, sink: &mut impl Sink) {
         match byte {
-            b'"' => {
-                self.is_key = false;
-                if self.value != Node::SKIP {
-                    sink.string(self.value);
-                }
-                self.state = State::String;
-            }
+            b'"' => self.begin_string(sink),
             b'{' => self.open(true, sink),
             b'[' => self.open(false, sink),
             b't' => self.state = State::Word("true", 1),
@@ -360,10 +386,18 @@ impl Lexer {
 
     /// Bytes of the value of a string, or of a key.
     fn piece(&mut self, bytes: &[u8], sink: &mut impl Sink) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.settle_surrogate(sink);
+        self.emit(bytes, sink);
+    }
+
+    /// A high surrogate that no low one follows is no character.
+    fn settle_surrogate(&mut self, sink: &mut impl Sink) {
         if self.high.take().is_some() {
             self.emit("\u{FFFD}".as_bytes(), sink);
         }
-        self.emit(bytes, sink);
     }
 
     fn emit(&mut self, bytes: &[u8], sink: &mut impl Sink) {
@@ -376,44 +410,43 @@ impl Lexer {
         }
     }
 
-    fn end_string(&mut self, sink: &mut impl Sink) {
-        if self.high.take().is_some() {
-            self.emit("\u{FFFD}".as_bytes(), sink);
-        }
-        if self.is_key {
-            self.value = match self.parent() {
-                Node::SKIP => Node::SKIP,
-                parent => sink.member(parent, &self.short),
-            };
-            self.state = State::Colon;
-        } else {
+    /// The string ends after `rest`.
+    fn end_string(&mut self, rest: &[u8], sink: &mut impl Sink) {
+        if !self.is_key {
+            self.piece(rest, sink);
+            self.settle_surrogate(sink);
             if self.value != Node::SKIP {
                 sink.string_end(self.value);
             }
             self.state = State::After;
+            return;
         }
+        let parent = self.parent();
+        self.value = if parent == Node::SKIP {
+            self.high = None;
+            Node::SKIP
+        } else if self.short.is_empty() && self.high.is_none() {
+            sink.member(parent, rest)
+        } else {
+            self.piece(rest, sink);
+            self.settle_surrogate(sink);
+            sink.member(parent, &self.short)
+        };
+        self.state = State::Colon;
     }
 
     fn escape(&mut self, byte: u8, sink: &mut impl Sink) {
-        let plain = match byte {
-            b'"' | b'\\' | b'/' => byte,
-            b'b' => 8,
-            b'f' => 12,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'u' => {
+        match unescape(byte) {
+            Some(plain) => {
+                self.piece(&[plain], sink);
+                self.state = State::String;
+            }
+            None if byte == b'u' => {
                 self.unit = 0;
                 self.state = State::Hex(4);
-                return;
             }
-            _ => {
-                self.state = State::Bad;
-                return;
-            }
-        };
-        self.piece(&[plain], sink);
-        self.state = State::String;
+            None => self.state = State::Bad,
+        }
     }
 
     fn hex(&mut self, byte: u8, missing: u8, sink: &mut impl Sink) {
@@ -439,7 +472,7 @@ impl Lexer {
         let unit = self.unit;
         let point = match (unit, self.high) {
             (0xD800..=0xDBFF, _) => {
-                self.piece(&[], sink);
+                self.settle_surrogate(sink);
                 self.high = Some(unit);
                 return;
             }
@@ -488,4 +521,50 @@ impl Lexer {
             }
         }
     }
+}
+
+/// What stands for `byte` behind a backslash, if that is one byte.
+fn unescape(byte: u8) -> Option<u8> {
+    match byte {
+        b'"' | b'\\' | b'/' => Some(byte),
+        b'b' => Some(8),
+        b'f' => Some(12),
+        b'n' => Some(b'\n'),
+        b'r' => Some(b'\r'),
+        b't' => Some(b'\t'),
+        _ => None,
+    }
+}
+
+/// If the next string follows at once, the length of what stands before it: `:"` or `,"`.
+fn next_string(state: State, bytes: &[u8]) -> Option<usize> {
+    let mark = if state == State::Colon { b':' } else { b',' };
+    (bytes.first() == Some(&mark) && bytes.get(1) == Some(&b'"')).then_some(2)
+}
+
+/// How many bytes of a string come before a quote, a backslash or a newline. Most strings are short: their first words
+/// are looked at here, eight bytes at once; only the rest is worth a call.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    const NEAR: usize = 24;
+    let mut at = 0;
+    while let Some(word) = bytes.get(at..at + 8)
+        && at < NEAR
+    {
+        let word = word.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        let hits = zeros(word ^ EIGHT * 0x22) | zeros(word ^ EIGHT * 0x5C) | zeros(word ^ EIGHT * 0x0A);
+        if hits != 0 {
+            return at + hits.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = &bytes[at..];
+    at + memchr3(b'"', b'\\', b'\n', rest).unwrap_or(rest.len())
+}
+
+/// A one in each of eight bytes.
+const EIGHT: u64 = 0x0101_0101_0101_0101;
+
+/// The high bit of each byte that is zero (the lowest one is exact, which is all that is asked for).
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(EIGHT) & !word & (EIGHT * 0x80)
 }

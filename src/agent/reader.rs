@@ -13,8 +13,8 @@ use std::sync::Arc;
 const MAX_HELD: usize = 256 * 1024;
 /// So many signs of one line are held back.
 const MAX_SIGNS: usize = 1024;
-/// So many bytes of a long text are decoded at once.
-const BATCH: usize = 16 * 1024;
+/// So many bytes of a long text are decoded at once: few enough to stay close to the processor.
+const BATCH: usize = 3 * 1024;
 /// So much of a line that is none of the protocol is shown, characters.
 const MAX_STRAY: usize = 500;
 
