@@ -8,8 +8,8 @@
 //! A [`Watch`] reads a text of any length in a few kilobytes of memory.
 
 use super::text::boundary;
-use memchr::memchr;
 use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter};
 use regex::Regex;
 use std::ops::Range;
 use std::sync::Arc;
@@ -263,19 +263,28 @@ impl Watch {
     }
 
     /// Reads whole lines in which the word does not appear: only fences matter, and that the last line is not the one.
-    fn pass_over(&mut self, mut text: &str) {
-        while let Some(end) = memchr(b'\n', text.as_bytes()) {
-            let line = text[..end].trim_start();
-            if !line.is_empty() {
+    fn pass_over(&mut self, text: &str) {
+        let mut begin = 0;
+        for end in memchr_iter(b'\n', text.as_bytes()) {
+            // Most lines begin with a byte that tells that they are neither blank nor a fence.
+            if is_plain(text.as_bytes()[begin]) {
                 self.last.eligible = false;
-                if line.len() <= WINDOW {
-                    turn_fence(&mut self.fence, line);
-                }
+            } else {
+                self.pass_over_line(text[begin..end].trim_start());
             }
             self.number += 1;
-            text = &text[end + 1..];
+            begin = end + 1;
         }
-        self.extend(text);
+        self.extend(&text[begin..]);
+    }
+
+    fn pass_over_line(&mut self, line: &str) {
+        if !line.is_empty() {
+            self.last.eligible = false;
+            if line.len() <= WINDOW {
+                turn_fence(&mut self.fence, line);
+            }
+        }
     }
 
     /// Ends the text and judges it. Afterwards it is as new.
@@ -368,6 +377,11 @@ impl Watch {
             self.found = Judgement::Near { line: self.number, miss };
         }
     }
+}
+
+/// Can a line that begins so be neither blank nor, behind quote and list marks, a fence?
+fn is_plain(first: u8) -> bool {
+    first.is_ascii_graphic() && !first.is_ascii_digit() && !matches!(first, b'`' | b'~' | b'>' | b'-' | b'*' | b'+')
 }
 
 /// Is `line` the beginning or the end of a code fence? Keeps track of which one is open: its character, how many of it.
