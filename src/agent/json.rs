@@ -191,24 +191,24 @@ impl Lexer {
         let mut line = 0;
         while at < chunk.len() {
             at = match self.state {
-                State::String => self.strings(chunk, at, sink),
+                State::String => self.string(chunk, at, sink),
                 State::Number(digits) => self.number(digits, chunk, at, sink),
                 State::Word => self.letters(chunk, at, sink),
                 State::Bad => memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |found| at + found),
                 _ => at,
             };
-            match chunk.get(at) {
-                Some(b'\n') => {
+            at += self.punctuation(&chunk[at..]);
+            match (self.state, chunk.get(at)) {
+                (State::Key | State::FirstKey, Some(b'"')) => self.begin_key(),
+                (State::Value, Some(b'"')) => self.begin_string(sink),
+                (_, Some(b'\n')) => {
                     self.end_line(&chunk[line..at], sink);
-                    at += 1;
-                    line = at;
+                    line = at + 1;
                 }
-                Some(&byte) => {
-                    self.step(byte, sink);
-                    at += 1;
-                }
-                None => break,
+                (_, Some(&byte)) => self.step(byte, sink),
+                (_, None) => break,
             }
+            at += 1;
         }
         let rest = &chunk[line..];
         self.begun |= !rest.is_empty();
@@ -236,41 +236,32 @@ impl Lexer {
         self.high = None;
     }
 
-    /// Reads on in a string, and in the strings that follow with nothing but the usual punctuation between them (most of
-    /// every stream), until something else comes; returns where that is.
-    fn strings(&mut self, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
+    /// Reads on in a string, to its end if that is here; returns where something else comes.
+    fn string(&mut self, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
         loop {
             let rest = &chunk[at..];
             let plain = plain_bytes(rest);
-            at += plain;
             match rest.get(plain) {
                 Some(b'"') => {
                     self.end_string(&rest[..plain], sink);
-                    at += 1;
-                    at += self.punctuation(&chunk[at..]);
-                    match (self.state, chunk.get(at)) {
-                        (State::Value, Some(b'"')) => self.begin_string(sink),
-                        (State::Key, Some(b'"')) => self.begin_key(),
-                        _ => return at,
-                    }
-                    at += 1;
+                    return at + plain + 1;
                 }
                 Some(b'\\') => {
                     self.piece(&rest[..plain], sink);
                     let Some(byte) = rest.get(plain + 1).copied().and_then(unescape) else {
                         self.state = State::Escape;
-                        return at + 1;
+                        return at + plain + 1;
                     };
                     self.piece(&[byte], sink);
-                    at += 2;
+                    at += plain + 2;
                 }
                 Some(_) => {
                     self.state = State::Bad;
-                    return at;
+                    return at + plain;
                 }
                 None => {
-                    self.piece(&rest[..plain], sink);
-                    return at;
+                    self.piece(rest, sink);
+                    return chunk.len();
                 }
             }
         }
@@ -289,8 +280,6 @@ impl Lexer {
     /// Takes one byte between strings, numbers and words.
     fn step(&mut self, byte: u8, sink: &mut impl Sink) {
         match (self.state, byte) {
-            (State::Colon, b':') => self.state = State::Value,
-            (State::Key | State::FirstKey, b'"') => self.begin_key(),
             (State::Value, _) if byte > b' ' => self.begin_value(byte, sink),
             (State::After, _) if byte > b' ' => self.after(byte, sink),
             (State::Escape, _) => self.escape(byte, sink),
