@@ -23,4 +23,5 @@ pub mod driver;
 pub mod engine;
 pub mod host;
 pub mod model;
+pub mod report;
 pub mod runtime;
