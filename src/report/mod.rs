@@ -15,6 +15,7 @@
 //! | [`words`] | the words for all of them |
 
 pub mod events;
+pub mod explain;
 mod figures;
 pub mod loop_log;
 mod masks;
@@ -30,6 +31,7 @@ pub mod when;
 pub mod words;
 
 pub use events::{Event, Who};
+pub use explain::Explanation;
 pub use loop_log::LoopLog;
 pub use outlet::Outlet;
 pub use reporter::{Format, Reporter, Settings};
