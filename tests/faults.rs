@@ -357,7 +357,7 @@ fn f32_signals_end_the_run_with_their_codes() {
         kill(run.pid, signal).unwrap();
         let finished = run.finish();
         assert_eq!(finished.code, code, "{}", finished.words);
-        assert_eq!(stage.status()["exit_code"], code);
+        assert_eq!(stage.status()["ended"]["exit_code"], code);
         stage.nobody_is_left();
     }
 }
