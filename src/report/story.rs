@@ -76,7 +76,7 @@ impl Story {
             }
             Fact::AttemptAdopted { attempt } => {
                 say(
-                    Tone::Plain,
+                    Tone::Record,
                     format!("{}: its worker is alive; following it", words::iteration(attempt.number, of)),
                 );
             }
@@ -192,7 +192,7 @@ fn figures(board: &Board, fact: &Fact) -> String {
     if let Some(exit) = exit {
         // The phrase before has said these already.
         if !matches!(ending, Ending::Failed { code: 1.., .. } | Ending::Killed { .. }) {
-            parts.push(exit.status.to_string());
+            parts.push(words::status(exit.status));
         }
         parts.extend(words::memory(exit.oom).map(str::to_owned));
         parts.push(lasted.to_string());
