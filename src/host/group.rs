@@ -244,6 +244,8 @@ impl Tail {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::unix::pipe;
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -261,7 +263,8 @@ mod tests {
 
     /// Our children in the group `leader`, ended or not, and anybody else in it.
     fn members(leader: i32) -> usize {
-        let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        let pids =
+            std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
         pids.filter(|pid| process::stat(*pid).is_ok_and(|stat| stat.group == leader)).count()
     }
 
@@ -282,7 +285,8 @@ mod tests {
 
     #[tokio::test]
     async fn time_is_bounded_also_for_those_who_ignore_term() {
-        let (end, text) = tail_of("trap '' TERM; echo $$; while :; do sleep 300; done", Duration::from_millis(200)).await;
+        let (end, text) =
+            tail_of("trap '' TERM; echo $$; while :; do sleep 300; done", Duration::from_millis(200)).await;
         assert_eq!(end, End::TimedOut);
         assert_eq!(members(text.parse().unwrap()), 0);
     }
@@ -290,23 +294,24 @@ mod tests {
     #[tokio::test]
     async fn a_dropped_call_ends_everything_below_it() {
         let folder = tempfile::tempdir().unwrap();
-        let fifo = folder.path().join("fifo");
-        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        // Both hold the write end: its end of file means that both are gone.
-        let script = format!("exec >{}; setsid sleep 300 & echo $$; wait", fifo.display());
-        let mut reader = Receiver::from_file(std::fs::OpenOptions::new().read(true).write(true).open(&fifo).unwrap()).unwrap();
-        let running = run(shell(&script), Streams::Output, LONG, |_| {});
-        let mut pid = [0; 32];
-        let leader: i32 = tokio::select! {
-            _ = running => panic!("it waits"),
-            count = tokio::io::AsyncReadExt::read(&mut reader, &mut pid) => {
-                String::from_utf8_lossy(&pid[..count.unwrap()]).trim().parse().unwrap()
-            }
-        };
-        drop(reader);
-        let held = std::fs::File::open(&fifo);
-        drop(held);
-        assert_eq!(process::descendants(leader).len(), 0);
+        let path = folder.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut fifo = pipe::OpenOptions::new().read_write(true).open_receiver(&path).unwrap();
+        // Both hold the fifo for writing.
+        let script = format!("exec >{}; setsid sleep 300 & echo ready; wait", path.display());
+        {
+            let running = run(shell(&script), Streams::Output, LONG, |_| {});
+            let mut ready = [0; 6];
+            tokio::select! {
+                _ = running => panic!("it waits"),
+                read = fifo.read_exact(&mut ready) => read.unwrap(),
+            };
+        }
+        let mut alone = pipe::OpenOptions::new().open_receiver(&path).unwrap();
+        drop(fifo);
+        let mut rest = Vec::new();
+        let ended = timeout(LONG, alone.read_to_end(&mut rest)).await;
+        assert_eq!(ended.expect("everybody who could write is gone").unwrap(), 0);
     }
 
     proptest! {

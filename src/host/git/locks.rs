@@ -37,14 +37,15 @@ impl Repository {
         locks
     }
 
-    /// Does a git process work in this tree or in its git folder? One that cannot be looked at is another user's.
+    /// Does a git process work in this repository, by the folder that it is in?
     fn is_in_use(&self) -> bool {
+        let Ok(common) = self.common.canonicalize() else { return true };
         let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
         processes.filter(|process| is_git(process)).any(|process| {
+            // Another user's cannot be looked at. It works elsewhere, or will complain of a lock that is gone.
             let folder = std::fs::read_link(process.join("cwd")).unwrap_or_default();
-            [&self.top, &self.git, &self.common].iter().any(|ours| {
-                ours.canonicalize().is_ok_and(|ours| folder.starts_with(ours))
-            })
+            let repository = Repository::around(&folder).and_then(|other| other.common.canonicalize().ok());
+            folder.starts_with(&common) || repository.is_some_and(|other| other == common)
         })
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// A question about the repository itself takes milliseconds; longer, and the disk is gone.
 const QUESTION: Duration = Duration::from_secs(20);
 
-/// More than this in the answer to a question is not an answer.
+/// So much of an answer is read; its first line is what counts.
 const ANSWER: usize = 64 * 1024;
 
 /// Variables that would point git to another repository than the one that was found from the folder. They are set where
@@ -69,9 +69,9 @@ impl Repository {
     /// The first line that git answers; `None` if it fails, or has nothing to say.
     async fn ask(&self, arguments: &[&str]) -> Option<String> {
         let mut answer = Vec::new();
-        let keep = |bytes: &[u8]| answer.extend_from_slice(&bytes[..bytes.len().min(ANSWER)]);
+        let keep = |bytes: &[u8]| answer.extend_from_slice(&bytes[..bytes.len().min(ANSWER - answer.len())]);
         let end = group::run(self.command(arguments), Streams::Output, QUESTION, keep).await;
-        let is_answer = matches!(end, Ok(End::Exited(status)) if status.success()) && answer.len() <= ANSWER;
+        let is_answer = matches!(end, Ok(End::Exited(status)) if status.success());
         let line = std::str::from_utf8(&answer).ok().filter(|_| is_answer)?.lines().next()?;
         Some(line.to_owned()).filter(|line| !line.is_empty())
     }

@@ -36,7 +36,7 @@ impl Push {
         let merge = format!("branch.{branch}.merge");
         let mut command = match repository.ask(&["config", "--get", &merge]).await {
             Some(_) => repository.command(&["push"]),
-            None => repository.command(&["push", "--set-upstream", "origin", branch]),
+            None => repository.command(&["push", "--set-upstream", "origin", &format!("refs/heads/{branch}")]),
         };
         silence_ssh(repository, &mut command).await;
         let mut words = Tail::new(WORDS);
