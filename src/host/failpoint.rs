@@ -11,10 +11,10 @@ pub const VARIABLE: &str = "SWARM_FAILPOINT";
 
 /// Every point there is. A test compares this list with the sources, so that none is forgotten.
 pub const ALL: &[&str] = &[
-    "launch-before-order",
     "launch-before-record",
-    "launch-before-spawn",
-    "launch-after-spawn",
+    "launch-before-shim",
+    "launch-before-handover",
+    "launch-after-handover",
     "launch-before-return",
     "shim-before-starting",
     "shim-before-worker",

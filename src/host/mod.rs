@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod failpoint;
 pub mod files;
+pub mod handover;
 pub mod inotify;
 pub mod lock;
 pub mod order;
