@@ -450,9 +450,11 @@ async fn after_the_death_of_the_shim_its_family_is_ended() {
     let mut bench = Bench::new();
     let handle = bench.launch("stubborn-child:60s;ignore-term;text:up;hang").await;
     bench.until("up\n").await;
+    let child = swarm::host::process::children(worker_pid(&handle))[0];
     kill(Pid::from_raw(shim_pid(&handle)), Signal::SIGKILL).unwrap();
     let exit = bench.to_end().await.exit;
     assert_eq!((exit.status, exit.left.len()), (Status::Lost, 0));
+    assert_eq!([child, worker_pid(&handle), shim_pid(&handle)].map(state), ['X'; 3], "not even as zombies");
     bench.assert_nobody_left();
     assert_eq!(bench.runtime.probe(&attempt(1)).await.unwrap(), Found::Gone);
 }
@@ -638,7 +640,8 @@ async fn recover(point: &str, folder: &Path) {
         _ => {
             bench.runtime.adopt(&attempt(1), &out, 0).await.unwrap();
             let status = bench.to_end().await.exit.status;
-            assert!(matches!(status, Status::Code(0) | Status::Lost), "{point}: {status}");
+            let known = !matches!(point, "shim-before-running" | "shim-before-exited");
+            assert_eq!(status, if known { Status::Code(0) } else { Status::Lost }, "{point}");
         }
     }
     let reported = folder.join("launch-failed").exists();

@@ -12,3 +12,4 @@ pub mod process;
 pub mod ready;
 pub mod record;
 pub mod shim;
+pub mod words;

@@ -1,8 +1,9 @@
 //! The life of a running worker and its end: signals passed on, output moved, descendants ended, all of it bounded.
 
 use super::pump::Pump;
-use super::{KILL, oom, words};
+use super::{KILL, oom};
 use crate::host::record::Writer;
+use crate::host::words::words;
 use crate::host::{failpoint, process};
 use crate::model::{Exit, ProcessId, Status};
 use nix::errno::Errno;

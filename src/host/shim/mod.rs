@@ -29,6 +29,7 @@ use super::handover::{Handover, Parcel};
 use super::order::Order;
 use super::process;
 use super::record::{Failure, Started, Writer};
+use super::words::words;
 use crate::model::ProcessId;
 use ending::Ending;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -179,14 +180,5 @@ impl From<io::Error> for StartError {
 impl From<StartError> for Failure {
     fn from(StartError { error, what, permanent }: StartError) -> Failure {
         Failure { permanent, message: format!("{what}: {}", words(&error)) }
-    }
-}
-
-/// The system's words without Rust's `(os error 2)` behind them.
-fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error ") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
     }
 }

@@ -52,6 +52,7 @@ pub(super) struct Follow {
 
 #[derive(Debug)]
 struct Clearing {
+    killed: Vec<ProcessId>,
     held: Vec<PidFd>,
     until: Instant,
 }
@@ -146,17 +147,19 @@ impl Follow {
         crowd: &Crowd,
         token: u64,
     ) -> Option<Vec<ProcessId>> {
+        let before = self.clearing.take();
+        before.iter().for_each(|before| leftovers::reap_ended(&before.killed));
+        let until = before.map_or_else(|| Instant::now() + UNKILLABLE, |before| before.until);
         let found = leftovers::kill(&attempts.join(self.attempt.folder()), record);
-        let until = self.clearing.take().map_or_else(|| Instant::now() + UNKILLABLE, |clearing| clearing.until);
-        if found.is_empty() || Instant::now() >= until {
-            return Some(found.into_iter().map(|(id, _)| id).collect());
+        let (killed, held): (Vec<ProcessId>, Vec<PidFd>) = found.into_iter().unzip();
+        if killed.is_empty() || Instant::now() >= until {
+            return Some(killed);
         }
-        let held: Vec<PidFd> = found.into_iter().map(|(_, held)| held).collect();
         for process in &held {
             // Out of descriptors or memory: the deadline above still ends the wait.
             let _ = crowd.add(process, token);
         }
-        self.clearing = Some(Clearing { held, until });
+        self.clearing = Some(Clearing { killed, held, until });
         None
     }
 }

@@ -7,6 +7,7 @@ use super::shims::{Hold, Shim};
 use crate::host::handover::Parcel;
 use crate::host::order::Order;
 use crate::host::record::{self, Failure, Record};
+use crate::host::words::{about, words};
 use crate::host::{failpoint, files, process, shim};
 use crate::model::{Exit, Handle, Launch, LaunchError, Status};
 use std::fs::{File, OpenOptions};
@@ -46,7 +47,7 @@ impl ProcessRuntime {
         let order = Order::new(launch, folder, process::boot_id()?, self.oom_counter.as_deref())?;
         files::create_folder(folder)?;
         made.forget_older()?;
-        let out = made.log(&order.out)?;
+        let out = made.log(&order.out).map_err(about(order.out.display()))?;
         let order = order.in_memory()?;
         failpoint::hit("launch-before-record")?;
         let path = folder.join(record::NAME);
@@ -227,5 +228,5 @@ fn silent() -> LaunchError {
 
 /// An error that may pass.
 pub(super) fn temporary(what: &str, error: &io::Error) -> LaunchError {
-    LaunchError { message: format!("{what}: {error}"), permanent: false }
+    LaunchError { message: format!("{what}: {}", words(error)), permanent: false }
 }
