@@ -239,7 +239,7 @@ impl Teller<'_> {
             progress: *progress,
             cost: events::cost(*charge),
             duration_ms: lasted.0,
-            exit: status.map_or_else(|| "never started".to_owned(), |status| status.to_string()),
+            exit: status.map_or_else(|| "never started".to_owned(), words::status),
             charge: *charge,
             moved: String::new(),
         };

@@ -67,6 +67,8 @@ pub struct Status {
     of: Option<u32>,
     r#try: u32,
     log: Option<u32>,
+    /// An iteration runs, or ran when its supervisor was lost.
+    under_way: bool,
     /// How long the iteration has run.
     running_ms: Option<u64>,
     last: Option<Last>,
@@ -119,6 +121,7 @@ struct Over {
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Phrases {
     plan: Option<String>,
+    spent: String,
     cost: String,
     time: String,
     wait_end: Option<String>,
@@ -174,7 +177,8 @@ impl Status {
         let log = open.map(|open| open.log).or(board.last.as_ref().map(|last| last.log)).filter(|log| *log > 0);
         let survey = board.last.as_ref().map(|last| &last.survey).or(open.map(|open| &open.survey));
         let boxes = survey.and_then(|survey| survey.boxes.as_ref());
-        let worker = open.and_then(|open| open.launched.as_ref()).map(|(_, Handle::Process { worker, .. })| worker.pid);
+        let launched = open.and_then(|open| open.launched.as_ref());
+        let worker = launched.map(|(_, Handle::Process { worker, .. })| worker.pid);
         let elapsed = run.map_or(Span::ZERO, |run| run.elapsed(now.tick));
         Status {
             schema: SCHEMA,
@@ -186,7 +190,8 @@ impl Status {
             of: run.and_then(|run| run.policy.iterations),
             r#try: attempt.map_or(0, |attempt| attempt.tries),
             log,
-            running_ms: open.and_then(|open| open.launched.as_ref()).map(|(since, _)| (now.tick - *since).0),
+            under_way: open.is_some(),
+            running_ms: launched.filter(|_| !ended).map(|(since, _)| (now.tick - *since).0),
             last: board.last.as_ref().map(|last| Last::of(last, facts, who)),
             wait: waits(board, who, now),
             boxes: survey.and_then(|survey| events::boxes(survey, board)),
@@ -257,11 +262,11 @@ impl Status {
         }
     }
 
-    /// `iteration 3/15 (log 18), try 2, for 4m12s`; nothing while none runs.
+    /// `3/15 (log 18), try 2, for 4m12s`; nothing while none is under way.
     fn current(&self) -> Option<String> {
-        let span = Span(self.running_ms?);
         let heading = words::heading(self.iteration, self.of, self.log.unwrap_or_default(), self.r#try);
-        Some(format!("{}, for {span}", heading.trim_start_matches("iteration ")))
+        let lasting = self.running_ms.map_or_else(String::new, |ms| format!(", for {}", Span(ms)));
+        self.under_way.then(|| format!("{}{lasting}", heading.trim_start_matches("iteration ")))
     }
 
     fn waiting(&self) -> Option<String> {
@@ -278,15 +283,15 @@ impl Status {
         };
         let boxes = self.boxes.as_ref().map_or_else(|| "-".to_owned(), BoxCount::fraction);
         let detail = match (&self.ended, &self.wait, self.running_ms) {
-            (Some(over), ..) => format!("{} (exit code {})", over.ending, over.exit_code),
+            (Some(over), ..) => format!("{} (exit code {})", over.ending.replace('_', " "), over.exit_code),
             (None, Some(wait), _) => {
-                format!("{} until {}", wait.why, self.words.wait_end.as_deref().unwrap_or_default())
+                format!("{} until {}", wait.why.replace('_', " "), self.words.wait_end.as_deref().unwrap_or_default())
             }
             (None, None, Some(ms)) => format!("log {}, for {}", self.log.unwrap_or_default(), Span(ms)),
             (None, None, None) => String::new(),
         };
         let time = Span(self.elapsed_ms).to_string();
-        [self.name.clone(), self.state.word().to_owned(), iteration, boxes, self.words.cost.clone(), time, detail]
+        [self.name.clone(), self.state.word().to_owned(), iteration, boxes, self.words.spent.clone(), time, detail]
     }
 }
 
@@ -329,6 +334,7 @@ fn phrases(board: &Board, boxes: Option<&model::Boxes>, elapsed: Span, who: &Who
         board.run.as_ref().map_or_else(String::new, |run| format!(", since {}", when::stamp(run.started, &who.zone)));
     Phrases {
         plan: boxes.map(|boxes| words::plan(boxes, board).trim_start_matches("plan ").to_owned()),
+        spent: charge(spent(&board.tally)),
         cost: charge(spent(&board.tally)) + &of(policy.and_then(|policy| policy.max_cost).map(usd)),
         time: format!("{elapsed}{}{since}", of(policy.and_then(|policy| policy.max_time).map(|span| span.to_string()))),
         wait_end: board.wait.map(|wait| when::short(when::end_of(wait.until, now), now.wall, &who.zone)),
