@@ -1,4 +1,4 @@
-//! Builds the tree of a loop from its settings.
+//! Builds the tree that a loop's agents work in from the run's settings.
 
 use super::error::Result;
 use super::loop_settings::LoopSettings;
@@ -8,9 +8,16 @@ use crate::host::git::Push;
 use crate::journal::{RunFolder, RunRecord};
 use std::rc::Rc;
 
-/// The tree of the run in `folder`.
+/// The tree of the run that `record` tells of.
 pub(super) fn build(folder: &RunFolder, record: &RunRecord, settings: &LoopSettings) -> Result<LoopTree> {
-    let timeout = settings.verify_timeout;
+    let (agent, rule) = (settings.agent(), settings.rule()?);
+    let called = settings.clone();
+    let calls = AgentCalls {
+        argv: Rc::new(move |budget| called.argv(budget)),
+        env: agent.env(),
+        scanner: Rc::new(move || agent.scanner(&rule)),
+    };
+    let check = settings.verify.clone().map(|command| Check { command, timeout: settings.verify_timeout });
     Ok(LoopTree::new(TreeSettings {
         folder: record.folder.clone(),
         logs: runs::log_folder(&record.folder),
@@ -19,19 +26,9 @@ pub(super) fn build(folder: &RunFolder, record: &RunRecord, settings: &LoopSetti
         name: record.name.clone(),
         prompt: settings.prompt.clone(),
         plan: settings.plan.clone(),
-        check: settings.verify.clone().map(|command| Check { command, timeout }),
+        check,
         push: Push { timeout: settings.push_timeout.duration() },
         keep_children: settings.keep_children,
-        agent: agent(settings)?,
+        agent: calls,
     }))
-}
-
-fn agent(settings: &LoopSettings) -> Result<AgentCalls> {
-    let (agent, rule) = (settings.agent(), settings.rule()?);
-    let settings = settings.clone();
-    Ok(AgentCalls {
-        argv: Rc::new(move |budget| settings.argv(budget)),
-        env: agent.env(),
-        scanner: Rc::new(move || agent.scanner(&rule)),
-    })
 }
