@@ -175,14 +175,17 @@ impl Start {
 /// Goes on with a run: adopts its worker, or records how it ended.
 fn resume(matches: &ArgMatches, name: Option<&str>) -> Result<u8> {
     let given = args::flags(matches);
-    if let Some(option) = given.keys().next() {
+    if let Some(option) = given.keys().find(|option| **option != "format") {
         return Err(Error::usage(format!(
             "--resume goes on with the run's own settings; `{option}` cannot be changed"
         ))
         .hint("leave it out, or start a new run"));
     }
     let home = runs::home()?;
-    let run = runs::find(&home, name)?;
+    let mut run = runs::find(&home, name)?;
+    if let Some(format) = given.get("format").and_then(|texts| texts.last()) {
+        run.record.settings["format"] = format.as_str().into();
+    }
     if let Some(holder) = run.supervisor() {
         return Err(held(&run.record.name, &holder));
     }
