@@ -6,6 +6,7 @@
 use crate::model::ProcessId;
 use nix::errno::Errno;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::io;
@@ -119,6 +120,14 @@ impl PidFd {
             Err(Errno::ESRCH) => Ok(false),
             Err(errno) => Err(errno.into()),
         }
+    }
+}
+
+impl PidFd {
+    /// Has it ended, all its threads with it?
+    pub fn has_ended(&self) -> bool {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 }
 

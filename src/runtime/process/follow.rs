@@ -52,8 +52,10 @@ pub(super) struct Follow {
 
 #[derive(Debug)]
 struct Clearing {
+    /// All that were killed.
     killed: Vec<ProcessId>,
-    held: Vec<PidFd>,
+    /// Those of them that have not ended yet.
+    held: Vec<(ProcessId, PidFd)>,
     until: Instant,
 }
 
@@ -94,9 +96,6 @@ impl Follow {
     pub(super) fn somebody_ended(&mut self) {
         if let Some(Hold::Ours(shim)) = self.shim.take() {
             shim.reap();
-        }
-        if let Some(clearing) = &mut self.clearing {
-            clearing.held.clear();
         }
     }
 
@@ -147,19 +146,22 @@ impl Follow {
         crowd: &Crowd,
         token: u64,
     ) -> Option<Vec<ProcessId>> {
-        let before = self.clearing.take();
-        before.iter().for_each(|before| leftovers::reap_ended(&before.killed));
-        let until = before.map_or_else(|| Instant::now() + UNKILLABLE, |before| before.until);
-        let found = leftovers::kill(&attempts.join(self.attempt.folder()), record);
-        let (killed, held): (Vec<ProcessId>, Vec<PidFd>) = found.into_iter().unzip();
-        if killed.is_empty() || Instant::now() >= until {
-            return Some(killed);
+        let fresh = || Clearing { killed: Vec::new(), held: Vec::new(), until: Instant::now() + UNKILLABLE };
+        let mut clearing = self.clearing.take().unwrap_or_else(fresh);
+        clearing.held.retain(|(_, process)| !process.has_ended());
+        for (id, process) in leftovers::kill(&attempts.join(self.attempt.folder()), record) {
+            if !clearing.killed.contains(&id) {
+                // Out of memory: the deadline still ends the wait.
+                let _ = crowd.add(&process, token);
+                clearing.killed.push(id.clone());
+                clearing.held.push((id, process));
+            }
         }
-        for process in &held {
-            // Out of descriptors or memory: the deadline above still ends the wait.
-            let _ = crowd.add(process, token);
+        if clearing.held.is_empty() || Instant::now() >= clearing.until {
+            leftovers::reap_all(&clearing.killed);
+            return Some(clearing.held.into_iter().map(|(id, _)| id).collect());
         }
-        self.clearing = Some(Clearing { killed, held, until });
+        self.clearing = Some(clearing);
         None
     }
 }
