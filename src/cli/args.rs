@@ -26,6 +26,17 @@ pub(super) fn command() -> Command {
                 .subcommand(Command::new("show").about("Each setting, its value, and where it came from").arg(json())),
         )
         .subcommand(<super::cmd_done_test::DoneTest as clap::Args>::augment_args(Command::new("done-test")))
+        .subcommand(
+            Command::new("demo")
+                .about("The loop at work in a scratch project, without a real agent: a few seconds, no cost"),
+        )
+        .subcommand(demo_agent())
+}
+
+/// Called by the demo's loop with what it would give to claude.
+fn demo_agent() -> Command {
+    let ignored = Arg::new("arguments").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
+    Command::new("demo-agent").hide(true).arg(ignored)
 }
 
 fn loop_command() -> Command {

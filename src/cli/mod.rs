@@ -4,6 +4,8 @@ mod args;
 mod assemble;
 mod audience;
 pub mod cmd_config;
+pub mod cmd_demo;
+pub mod cmd_demo_agent;
 pub mod cmd_done_test;
 pub mod cmd_explain;
 pub mod cmd_loop;
@@ -51,6 +53,8 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<u8> {
         Some(("explain", matches)) => cmd_explain::run(matches),
         Some(("config", matches)) => cmd_config::run(matches.subcommand_matches("show").unwrap_or(matches)),
         Some(("done-test", matches)) => done_test(matches),
+        Some(("demo", _)) => cmd_demo::run(),
+        Some(("demo-agent", _)) => cmd_demo_agent::run(),
         // Clap asks for a subcommand and knows no other.
         _ => Ok(2),
     }

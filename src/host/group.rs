@@ -256,12 +256,14 @@ mod tests {
     }
 
     async fn tail_of(script: &str, limit: Duration) -> (End, String) {
+        // As every supervisor does.
+        nix::sys::prctl::set_child_subreaper(true).unwrap();
         let mut tail = Tail::new(1000);
         let end = run(shell(script), Streams::Merged, limit, |bytes| tail.push(bytes)).await.unwrap();
         (end, tail.text())
     }
 
-    /// Our children in the group `leader`, ended or not, and anybody else in it.
+    /// Processes in the group `leader`, zombies too.
     fn members(leader: i32) -> usize {
         let pids =
             std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());

@@ -135,6 +135,108 @@ mod tests {
         assert_eq!(parse(&commit[1..]), Line::Other);
     }
 
+    /// A repository with one commit on `main`, made by git without anything of the tester's settings.
+    struct Scratch(tempfile::TempDir);
+
+    impl Scratch {
+        fn new(options: &[&str]) -> Scratch {
+            let scratch = Scratch(tempfile::tempdir().unwrap());
+            scratch.git(&[&["init", "--quiet", "--initial-branch=main"], options].concat());
+            scratch
+        }
+
+        fn with_commit(options: &[&str]) -> Scratch {
+            let scratch = Scratch::new(options);
+            scratch.commit();
+            scratch
+        }
+
+        fn commit(&self) {
+            self.git(&["commit", "--quiet", "--allow-empty", "--message=x"]);
+        }
+
+        fn git(&self, arguments: &[&str]) -> String {
+            self.git_in("", arguments)
+        }
+
+        fn git_in(&self, folder: &str, arguments: &[&str]) -> String {
+            let mut command = std::process::Command::new("git");
+            command.env_clear().env("PATH", std::env::var("PATH").unwrap()).env("GIT_CONFIG_GLOBAL", "/dev/null");
+            command.args(["-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "protocol.file.allow=always"]);
+            let output = command.args(arguments).current_dir(self.0.path().join(folder)).output().unwrap();
+            assert!(output.status.success(), "git {arguments:?}: {output:?}");
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        }
+
+        /// The files say the same as git does.
+        fn agrees_in(&self, folder: &str) {
+            let told = Head::Commit(self.git_in(folder, &["rev-parse", "HEAD"]));
+            assert_eq!(Repository::around(&self.0.path().join(folder)).unwrap().read_head(), told);
+        }
+    }
+
+    #[test]
+    fn ordinary_repositories() {
+        let scratch = Scratch::new(&[]);
+        assert_eq!(Repository::around(scratch.0.path()).unwrap().read_head(), Head::Unborn);
+        scratch.commit();
+        scratch.agrees_in("");
+        std::fs::create_dir_all(scratch.0.path().join("a/b")).unwrap();
+        scratch.agrees_in("a/b");
+        scratch.git(&["switch", "--quiet", "--create", "deep/er/branch"]);
+        scratch.commit();
+        scratch.agrees_in("");
+        scratch.git(&["switch", "--quiet", "--detach", "HEAD~1"]);
+        scratch.agrees_in("");
+        Scratch::with_commit(&["--object-format=sha256"]).agrees_in("");
+    }
+
+    #[test]
+    fn packed_references() {
+        let scratch = Scratch::with_commit(&[]);
+        scratch.git(&["branch", "main2"]);
+        scratch.git(&["tag", "--annotate", "--message=x", "main3"]);
+        scratch.git(&["pack-refs", "--all"]);
+        assert!(!scratch.0.path().join(".git/refs/heads/main").exists());
+        scratch.agrees_in("");
+        scratch.commit();
+        scratch.agrees_in("");
+        scratch.git(&["switch", "--quiet", "--orphan", "new"]);
+        assert_eq!(Repository::around(scratch.0.path()).unwrap().read_head(), Head::Unborn);
+    }
+
+    #[test]
+    fn work_trees_and_submodules() {
+        let scratch = Scratch::with_commit(&[]);
+        scratch.git(&["worktree", "add", "--quiet", "-b", "other", "linked"]);
+        scratch.git_in("linked", &["commit", "--quiet", "--allow-empty", "--message=y"]);
+        scratch.agrees_in("linked");
+        scratch.git(&["pack-refs", "--all"]);
+        scratch.agrees_in("linked");
+        let inner = Scratch::with_commit(&[]);
+        scratch.git(&["submodule", "--quiet", "add", &inner.0.path().display().to_string(), "inner"]);
+        scratch.agrees_in("inner");
+    }
+
+    #[test]
+    fn what_is_no_repository_to_git_is_none_here() {
+        let scratch = Scratch::with_commit(&[]);
+        let folder = scratch.0.path().join("a");
+        std::fs::create_dir_all(folder.join(".git")).unwrap();
+        assert_eq!(Repository::around(&folder).unwrap().top(), scratch.0.path());
+        assert_eq!(Repository::around(tempfile::tempdir().unwrap().path()), None);
+    }
+
+    #[tokio::test]
+    async fn what_the_files_do_not_say_git_is_asked() {
+        let scratch = Scratch::with_commit(&["--ref-format=reftable"]);
+        let repository = Repository::around(scratch.0.path()).unwrap();
+        assert_eq!(repository.read_head(), Head::Odd);
+        assert_eq!(repository.head().await, Some(scratch.git(&["rev-parse", "HEAD"])));
+        std::fs::write(scratch.0.path().join(".git/HEAD"), "garbage").unwrap();
+        assert_eq!(repository.head().await, None);
+    }
+
     proptest! {
         #[test]
         fn no_text_leads_out_of_the_folder(text in "(ref: ?)?[a-z./\\n0]{0,60}") {
