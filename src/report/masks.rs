@@ -13,13 +13,13 @@ const SHORTEST: usize = 8;
 /// Values that must not be shown. A secret that the agent prints in two pieces is not recognised: it is a net against
 /// accidents, no wall.
 #[derive(Debug, Default)]
-pub(super) struct Masks {
+pub struct Masks {
     finders: Vec<Finder<'static>>,
 }
 
 impl Masks {
     /// Masks `secrets` and the way JSON spells them; those of fewer than eight bytes are left out.
-    pub(super) fn new(secrets: &[String]) -> Masks {
+    pub fn new(secrets: &[String]) -> Masks {
         let mut spellings: Vec<String> = Vec::new();
         for secret in secrets.iter().filter(|secret| secret.len() >= SHORTEST) {
             let quoted = serde_json::Value::from(secret.as_str()).to_string();
@@ -33,7 +33,7 @@ impl Masks {
     }
 
     /// `text` without secrets; borrowed when there is none in it.
-    pub(super) fn apply<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub fn apply<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut masked = Cow::Borrowed(text);
         for finder in &self.finders {
             let hits: Vec<usize> = finder.find_iter(masked.as_bytes()).collect();

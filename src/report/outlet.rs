@@ -273,6 +273,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_is_one_piece_of_chatter() {
+        let (mut reader, mut outlet) = pipe();
+        outlet.write(&vec![b'a'; QUEUE], Weight::Chatter);
+        outlet.write(&vec![b'b'; QUEUE], Weight::Chatter);
+        outlet.write(b"c would fit", Weight::Chatter);
+        outlet.write(b"ours", Weight::Matter);
+        assert_eq!(outlet.take_dropped(), 2);
+        let reading = std::thread::spawn(move || {
+            let mut got = String::new();
+            reader.read_to_string(&mut got).unwrap();
+            got
+        });
+        outlet.finish();
+        drop(outlet);
+        assert!(reading.join().unwrap() == "a".repeat(QUEUE) + "ours");
+    }
+
+    #[test]
     fn a_reader_that_left_is_no_error() {
         let (reader, mut outlet) = pipe();
         drop(reader);

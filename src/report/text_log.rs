@@ -248,7 +248,10 @@ mod tests {
     fn hear(log: &mut TextLog, texts: &[&str]) -> String {
         let signs: Vec<Sign> = texts.iter().map(|text| Sign::Text((*text).into())).collect();
         let mut shown = String::new();
-        log.heard(&signs, &Masks::default(), |_, fresh| shown.push_str(&String::from_utf8_lossy(fresh)));
+        log.heard(&signs, &Masks::default(), |_, fresh| {
+            assert!(!fresh.is_empty(), "nothing of it is new");
+            shown.push_str(&String::from_utf8_lossy(fresh));
+        });
         shown
     }
 
