@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    // Before everything else: a shim is started with every iteration, and its start counts.
-    if arguments.next().is_some_and(|verb| verb == "shim") {
-        return swarm::host::shim::main(arguments.next().as_deref());
+    // Before everything else: a shim is started with every worker of a fleet, and its start counts.
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == "shim") {
+        return swarm::host::shim::main();
     }
     swarm::cli::main().into()
 }

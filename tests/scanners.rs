@@ -76,6 +76,18 @@ fn f13_stray_text_is_counted_and_shown() {
 }
 
 #[test]
+fn f13_a_cut_line_says_nothing() {
+    let cut = |line: String| line[..line.len() - 2].to_owned();
+    let silent = result("x").replace(r#","result":"x""#, "");
+    let interrupted = cut(message(&text("[Request interrupted by user]")));
+    let user = r#"{"type":"user","message":{"content":[]}}"#;
+    assert_eq!(claude(&[INIT, &interrupted, user]).evidence.outcome, Outcome::Unfinished);
+    let seen =
+        claude(&[INIT, &cut(message(&text("/done"))), r#"{"type":"assistant"}"#, &cut(result("/done")), &silent]);
+    assert_eq!((seen.evidence.claim, seen.text.as_str()), (Claim::None, ""));
+}
+
+#[test]
 fn f14_bytes_that_are_no_text() {
     let line = message(&text("a\u{1}b"));
     let line = [&line.as_bytes()[..line.len() - 40], b"\xff\x00\\ud800\\u0000\"}]}}"].concat();

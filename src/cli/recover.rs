@@ -4,7 +4,6 @@
 use crate::engine::{Board, Fact, Policy, Stamped};
 use crate::model::{AttemptId, Now, RunId, Survey};
 use crate::runtime::process::LiveAttempt;
-use std::path::Path;
 
 /// What is known beside the journal.
 pub(super) struct Known<'a> {
@@ -30,7 +29,8 @@ pub(super) fn missing(board: &Board, known: &Known, now: Now) -> Vec<Stamped> {
         let task = crate::engine::LoopPlan::task();
         let attempt = AttemptId { run: known.run.clone(), task, number: live.number, tries: live.tries };
         let forgotten = !board.open.contains_key(&attempt);
-        let (log, raw_from) = (log_number(&live.out)?, live.out_from);
+        let started = live.started.as_ref()?;
+        let (log, raw_from) = (log_number(&started.out)?, started.out_from);
         // The words of an earlier try in the same text log are not told apart any more: they are written anew from this
         // try's bytes, and stay in the raw log.
         let survey = Survey::default();
@@ -41,24 +41,21 @@ pub(super) fn missing(board: &Board, known: &Known, now: Now) -> Vec<Stamped> {
 }
 
 /// The number in `iteration-<number>.log.raw`.
-fn log_number(out: &Path) -> Option<u32> {
-    out.file_name()?.to_str()?.strip_prefix("iteration-")?.strip_suffix(".log.raw")?.parse().ok()
+fn log_number(out: &str) -> Option<u32> {
+    out.strip_prefix("iteration-")?.strip_suffix(".log.raw")?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
+    use crate::host::record::Started;
+    use crate::model::ProcessId;
 
     #[test]
     fn an_empty_journal_gets_its_run_and_its_living_worker_back() {
-        let live = [LiveAttempt {
-            number: 3,
-            tries: 2,
-            handle: None,
-            out: PathBuf::from("/t/.loop-logs/iteration-7.log.raw"),
-            out_from: 40,
-        }];
+        let shim = ProcessId { pid: 5, start_time: 6, boot_id: "b".into() };
+        let started = Some(Started { shim, out_from: 40, out: "iteration-7.log.raw".into() });
+        let live = [LiveAttempt { number: 3, tries: 2, handle: None, started }];
         let (run, policy) = (RunId("r".into()), Policy::default());
         let known = Known { run: &run, policy: &policy, boot_id: "b", live: &live };
         let facts = missing(&Board::default(), &known, Now::default());

@@ -11,10 +11,10 @@ pub const VARIABLE: &str = "SWARM_FAILPOINT";
 
 /// Every point there is. A test compares this list with the sources, so that none is forgotten.
 pub const ALL: &[&str] = &[
-    "launch-before-order",
     "launch-before-record",
-    "launch-before-spawn",
-    "launch-after-spawn",
+    "launch-before-shim",
+    "launch-before-handover",
+    "launch-after-handover",
     "launch-before-return",
     "shim-before-starting",
     "shim-before-worker",
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(found, ALL.iter().map(|name| name.to_string()).collect());
     }
 
-    /// The names that `hit` is called with below `folder`.
+    /// The names of all points that are passed through below `folder`.
     fn collect(folder: &Path, found: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

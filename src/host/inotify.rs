@@ -11,7 +11,7 @@ pub struct Watch(WatchDescriptor);
 /// What was reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// The watched file was written, or a writer closed it.
+    /// The watched file was written.
     Of(Watch),
     /// The kernel's queue ran over: anything may have changed.
     Any,
@@ -30,8 +30,7 @@ impl Watcher {
     /// Reports writes to this open file from now on, whatever happens to its name.
     pub fn add(&self, file: impl AsFd) -> io::Result<Watch> {
         let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-        let flags = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE;
-        Ok(Watch(self.0.add_watch(path.as_str(), flags)?))
+        Ok(Watch(self.0.add_watch(path.as_str(), AddWatchFlags::IN_MODIFY)?))
     }
 
     /// Ends a watch. No error if the file is gone: its watch went with it.

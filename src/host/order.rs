@@ -1,15 +1,14 @@
-//! The order that a shim is given: a private file in the attempt's folder, because a command line can be read by everybody
-//! and values of the environment are often secrets. Fields end with NUL, which no path, argument or variable can hold, so
-//! all other bytes pass unchanged.
+//! The order that a shim is given, in a file of memory that is handed over open: a command line can be read by everybody,
+//! values of the environment are often secrets, and so they never reach a disk. Fields end with NUL, which no path,
+//! argument or variable can hold, so all other bytes pass unchanged.
 
 use crate::model::Launch;
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-
-/// Name of the order in the attempt's folder.
-pub const NAME: &str = "order";
 
 /// The variable by which a worker and all that it starts can be told from everybody else: the path of the attempt's
 /// folder. It finds them again when their shim was killed.
@@ -21,6 +20,8 @@ const VERSION: &str = "swarm-order-1";
 /// All that a shim must know. Paths are absolute: the shim does not stay in its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
+    /// The attempt's folder: the worker's [`MARK`].
+    pub folder: PathBuf,
     /// This boot, so that the shim need not ask.
     pub boot_id: String,
     /// The counter of memory kills of the cgroup that both live in.
@@ -42,10 +43,11 @@ pub struct Order {
 }
 
 impl Order {
-    /// The order for `launch`; an error names what no operating system would take.
-    pub fn new(launch: &Launch, boot_id: &str, oom_counter: Option<&Path>) -> io::Result<Order> {
+    /// The order for `launch` in `folder`; an error names what no operating system would take.
+    pub fn new(launch: &Launch, folder: &Path, boot_id: &str, oom_counter: Option<&Path>) -> io::Result<Order> {
         check(launch)?;
         Ok(Order {
+            folder: folder.to_owned(),
             boot_id: boot_id.to_owned(),
             oom_counter: oom_counter.map(Path::to_owned),
             keep_children: launch.keep_children,
@@ -58,13 +60,28 @@ impl Order {
         })
     }
 
+    /// A file without a name that holds the order, ready to be read from its beginning.
+    pub fn in_memory(&self) -> io::Result<File> {
+        let mut file = File::from(memfd_create(c"swarm-order", MFdFlags::MFD_CLOEXEC)?);
+        file.write_all(&self.encode())?;
+        file.rewind()?;
+        Ok(file)
+    }
+
+    /// Reads an order that was handed over.
+    pub fn read(mut file: File) -> io::Result<Order> {
+        let mut bytes = Vec::with_capacity(4096);
+        file.read_to_end(&mut bytes)?;
+        Order::decode(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an order"))
+    }
+
     /// As bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);
         let counter = self.oom_counter.as_deref().unwrap_or(Path::new(""));
         let keep = if self.keep_children { "keep" } else { "end" };
         let head = [VERSION, &self.boot_id, keep];
-        let paths = [counter, &self.cwd, &self.stdin, &self.out, &self.err];
+        let paths = [&self.folder, counter, &self.cwd, &self.stdin, &self.out, &self.err];
         head.iter().for_each(|text| field(&mut out, text.as_bytes()));
         paths.iter().for_each(|path| field(&mut out, path.as_os_str().as_bytes()));
         field(&mut out, self.argv.len().to_string().as_bytes());
@@ -84,6 +101,7 @@ impl Order {
         let boot_id = text()?.to_owned();
         let keep_children = text()? == "keep";
         let mut path = || fields.next().map(|field| PathBuf::from(os(field)));
+        let folder = path()?;
         let oom_counter = path().map(|path| (!path.as_os_str().is_empty()).then_some(path))?;
         let (cwd, stdin, out, err) = (path()?, path()?, path()?, path()?);
         let count: usize = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
@@ -94,7 +112,7 @@ impl Order {
             let value = fields.next()?;
             env.push((os(name), value.strip_prefix(b"=").map(os)));
         }
-        Some(Order { boot_id, oom_counter, keep_children, cwd, stdin, out, err, argv, env })
+        Some(Order { folder, boot_id, oom_counter, keep_children, cwd, stdin, out, err, argv, env })
     }
 }
 
@@ -132,6 +150,7 @@ mod tests {
     fn order() -> Order {
         let odd = os(b"a\xff\n \"=");
         Order {
+            folder: "/run/attempts/1.1".into(),
             boot_id: "boot".into(),
             oom_counter: None,
             keep_children: true,
@@ -149,7 +168,7 @@ mod tests {
         let order = order();
         assert_eq!(Order::decode(&order.encode()), Some(order));
         let other = Order { oom_counter: Some("/c".into()), keep_children: false, env: vec![], ..self::order() };
-        assert_eq!(Order::decode(&other.encode()), Some(other));
+        assert_eq!(Order::read(other.in_memory().unwrap()).unwrap(), other);
     }
 
     #[test]

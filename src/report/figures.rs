@@ -15,12 +15,20 @@ pub(super) fn usd(amount: f64) -> String {
     }
 }
 
-/// What one attempt is charged: `$0.12`, `≥ $0.12`, `unknown cost`.
+/// A charge in a sentence: `$0.12`, `≥ $0.12`, `unknown cost`.
+pub(super) fn price(cost: Charge) -> String {
+    match cost {
+        Charge::Unknown => "unknown cost".to_owned(),
+        known => charge(known),
+    }
+}
+
+/// A charge behind the word "cost": `$0.12`, `≥ $0.12`, `unknown`.
 pub(super) fn charge(charge: Charge) -> String {
     match charge {
         Charge::Exact(amount) => usd(amount),
         Charge::AtLeast(amount) => format!("≥ {}", usd(amount)),
-        Charge::Unknown => "unknown cost".to_owned(),
+        Charge::Unknown => "unknown".to_owned(),
     }
 }
 
@@ -78,7 +86,7 @@ mod tests {
 
     #[test]
     fn unknown_cost_is_not_zero() {
-        assert_eq!(charge(Charge::Unknown), "unknown cost");
+        assert_eq!((charge(Charge::Unknown).as_str(), price(Charge::Unknown).as_str()), ("unknown", "unknown cost"));
         assert_eq!(charge(Charge::AtLeast(0.5)), "≥ $0.50");
         let unknown = Tally { at_least: true, ..Tally::default() };
         assert_eq!(spent(&unknown), Charge::Unknown);

@@ -1,6 +1,6 @@
 //! A run told in lines, one or more a fact: what stands in `loop.log`, and most of what the terminal shows.
 
-use super::figures::{charge, plural, spent, usage};
+use super::figures::{charge, plural, price, spent, usage};
 use super::{when, words};
 use crate::engine::fact::{Charge, Wait};
 use crate::engine::{Board, Fact, Policy, Stamped};
@@ -203,7 +203,7 @@ fn figures(board: &Board, fact: &Fact) -> String {
         _ if first => String::new(),
         spent => format!(" (run {})", charge(spent)),
     };
-    parts.push(format!("{}{run}", charge(*cost)));
+    parts.push(format!("{}{run}", price(*cost)));
     parts.extend(usage(&evidence.usage));
     parts.join(", ")
 }
@@ -220,5 +220,5 @@ fn stalled(board: &Board, policy: Option<&Policy>) -> String {
 /// ` [2h10m, $3.20]`: what the whole run took.
 fn total(board: &Board, stamped: &Stamped) -> String {
     let elapsed = board.run.as_ref().map_or(Span::ZERO, |run| run.elapsed(stamped.now.tick));
-    format!(" [{elapsed}, {}]", charge(spent(&board.tally)))
+    format!(" [{elapsed}, {}]", price(spent(&board.tally)))
 }

@@ -167,7 +167,7 @@ pub fn run_ending(name: &str, ending: &RunEnding, board: &Board, at: Wall, zone:
         RunEnding::CostLimit => {
             let limit =
                 policy.and_then(|policy| policy.max_cost).map_or_else(String::new, |max| format!(" of {}", usd(max)));
-            let spent = figures::charge(spent(&board.tally));
+            let spent = figures::price(spent(&board.tally));
             format!(
                 "stopped: the cost limit{limit} is reached (--max-cost): {spent} after {used}. Start again for more"
             )

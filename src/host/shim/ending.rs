@@ -1,8 +1,9 @@
 //! The life of a running worker and its end: signals passed on, output moved, descendants ended, all of it bounded.
 
 use super::pump::Pump;
-use super::{KILL, oom, words};
+use super::{KILL, oom};
 use crate::host::record::Writer;
+use crate::host::words::words;
 use crate::host::{failpoint, process};
 use crate::model::{Exit, ProcessId, Status};
 use nix::errno::Errno;
@@ -47,10 +48,10 @@ enum Phase {
 }
 
 /// A worker from its start to the last line of its record.
-pub(super) struct Ending {
-    worker: ProcessId,
+pub(super) struct Ending<'a> {
+    pub(super) worker: ProcessId,
     keep_children: bool,
-    signals: SignalFd,
+    signals: &'a SignalFd,
     out: Pump,
     err: Pump,
     oom: oom::Watch,
@@ -68,15 +69,15 @@ pub(super) struct Ending {
     reported: Option<String>,
 }
 
-impl Ending {
+impl<'a> Ending<'a> {
     pub(super) fn new(
         worker: ProcessId,
         keep_children: bool,
-        signals: SignalFd,
+        signals: &'a SignalFd,
         out: Pump,
         err: Pump,
         oom: oom::Watch,
-    ) -> Ending {
+    ) -> Ending<'a> {
         Ending {
             worker,
             keep_children,
@@ -94,8 +95,8 @@ impl Ending {
         }
     }
 
-    /// Until all is over and recorded.
-    pub(super) fn watch(&mut self, record: &mut Writer) -> io::Result<()> {
+    /// Until all is over and recorded. Returns whether nobody is left below us.
+    pub(super) fn watch(&mut self, record: &mut Writer) -> io::Result<bool> {
         loop {
             self.wait()?;
             self.take_signals(record)?;
@@ -104,7 +105,8 @@ impl Ending {
             self.report_flow(record)?;
             self.advance();
             if self.is_over() {
-                return self.close(record);
+                self.close(record)?;
+                return Ok(self.alone);
             }
         }
     }

@@ -1,15 +1,21 @@
 //! The shim: the small process between a supervisor and one bare worker. It outlives the supervisor, so that no byte of
 //! the worker's output is lost, its ending is always recorded, and nothing that it started stays behind.
 //!
-//! `swarm shim <attempt folder>`, with the attempt's locked record as standard input. One thread, no runtime, no command
-//! line parser: its start is paid for with every iteration. It waits for signals (through a signalfd), for the two pipes
-//! of its worker, and for nothing else; timers exist only while something is being ended or a disk is full.
+//! `swarm shim <run folder>`, with a socket as standard input over which attempts are handed to it, one after another: to
+//! start a process costs more than all that a shim does for an attempt, so a loop has one shim and not one per iteration.
+//! (The folder is there for people who look at `ps`.) It ends when the supervisor is gone and its attempt is over, and it
+//! serves no second attempt if anything of the first one is left below it.
+//!
+//! One thread, no runtime, no command line parser. It waits for signals (through a signalfd), for the two pipes of its
+//! worker, and for nothing else; timers exist only while something is being ended or a disk is full.
 //!
 //! | signal | what it does |
 //! |---|---|
 //! | TERM, INT, HUP | passes it to the worker's group, with CONT, so that a stopped worker hears it |
 //! | USR2 | KILL to the worker and everything it started |
 //! | TSTP, CONT | STOP, CONT to all of them |
+//!
+//! Without an attempt the first three end it, and the others do nothing.
 
 mod ending;
 mod oom;
@@ -19,15 +25,17 @@ mod worker;
 pub use oom::counter as oom_counter;
 
 use super::failpoint;
-use super::order::{self, Order};
+use super::handover::{Handover, Parcel};
+use super::order::Order;
 use super::process;
 use super::record::{Failure, Started, Writer};
+use super::words::words;
 use crate::model::ProcessId;
 use ending::Ending;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pump::Pump;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -37,43 +45,92 @@ use std::process::ExitCode;
 /// The signal that means: end everything, now.
 pub const KILL: Signal = Signal::SIGUSR2;
 
-/// The shim's whole life. `folder` is the attempt's; standard input is its locked record.
-pub fn main(folder: Option<&OsStr>) -> ExitCode {
+/// The shim's whole life; standard input is the socket.
+pub fn main() -> ExitCode {
     // Nobody reads what a shim prints; what happened is in the record, and how far it came is seen from there.
-    match folder.map(|folder| run(Path::new(folder))) {
-        Some(Ok(())) => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
+    match Shim::new().and_then(|shim| shim.serve()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn run(folder: &Path) -> io::Result<()> {
-    process::close_inherited();
-    let mut record = Writer::new(File::from(io::stdin().as_fd().try_clone_to_owned()?));
-    let (worker, mut ending) = match start(folder, &mut record) {
-        Ok(started) => started,
-        Err(error) => return record.failed(&error.into()),
-    };
-    failpoint::hit("shim-before-running")?;
-    record.running(&worker)?;
-    ending.watch(&mut record)
+/// A shim between two attempts.
+struct Shim {
+    ourselves: ProcessId,
+    handover: Handover,
+    signals: SignalFd,
 }
 
-/// From here to the running worker. After an error there is none.
-fn start(folder: &Path, record: &mut Writer) -> Result<(ProcessId, Ending), StartError> {
-    let bytes = std::fs::read(folder.join(order::NAME)).map_err(StartError::because("cannot read the order"))?;
-    let order = Order::decode(&bytes).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-    detach()?;
-    let signals =
-        SignalFd::with_flags(&blocked()?, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).map_err(io::Error::from)?;
-    let (out, out_from, out_end) = Pump::to_log(&order.out)?;
-    let (err, err_end) = Pump::to_file_with_first_byte(&order.err)?;
-    let oom = oom::Watch::begin(order.oom_counter.as_deref());
-    failpoint::hit("shim-before-starting")?;
-    record.starting(&Started { shim: ourselves(&order)?, out_from })?;
-    failpoint::hit("shim-before-worker")?;
-    let pid = worker::start(&order, folder, &out_end, &err_end)?;
-    let worker = ProcessId { pid, start_time: process::stat(pid)?.start_time, boot_id: order.boot_id };
-    Ok((worker.clone(), Ending::new(worker, order.keep_children, signals, out, err, oom)))
+impl Shim {
+    fn new() -> io::Result<Shim> {
+        process::close_inherited();
+        detach()?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let signals = SignalFd::with_flags(&blocked()?, flags)?;
+        let handover = Handover::from(io::stdin().as_fd().try_clone_to_owned()?);
+        Ok(Shim { ourselves: process::identify(std::process::id().cast_signed())?, handover, signals })
+    }
+
+    /// Attempt after attempt, until the supervisor is gone.
+    fn serve(&self) -> io::Result<()> {
+        while let Some(parcel) = self.wait()? {
+            let mut record = Writer::new(parcel.record);
+            let mut attempt = match self.start(parcel.order, &mut record) {
+                Ok(attempt) => attempt,
+                Err(error) => {
+                    record.failed(&error.into())?;
+                    continue;
+                }
+            };
+            failpoint::hit("shim-before-running")?;
+            record.running(&attempt.worker)?;
+            if !attempt.watch(&mut record)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the next attempt. A signal that the supervisor meant for the last one, and that came too late, must not
+    /// reach the next, nor end us.
+    fn wait(&self) -> io::Result<Option<Parcel>> {
+        loop {
+            let mut fds = [
+                PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.handover.as_fd(), PollFlags::POLLIN),
+            ];
+            poll(&mut fds, PollTimeout::NONE)?;
+            while let Some(info) = self.signals.read_signal()? {
+                let late = info.ssi_pid == std::os::unix::process::parent_id();
+                if is_request_to_end(info.ssi_signo) && !late {
+                    return Ok(None);
+                }
+            }
+            match self.handover.receive() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                parcel => return parcel,
+            }
+        }
+    }
+
+    /// From the order to the running worker. After an error there is none.
+    fn start(&self, order: File, record: &mut Writer) -> Result<Ending<'_>, StartError> {
+        let order = Order::read(order)?;
+        let (out, out_from, out_end) = Pump::to_log(&order.out).map_err(StartError::with("open", &order.out))?;
+        let (err, err_end) = Pump::to_file_with_first_byte(&order.err)?;
+        let oom = oom::Watch::begin(order.oom_counter.as_deref());
+        failpoint::hit("shim-before-starting")?;
+        let name = order.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        record.starting(&Started { shim: self.ourselves.clone(), out_from, out: name })?;
+        failpoint::hit("shim-before-worker")?;
+        let pid = worker::start(&order, &out_end, &err_end)?;
+        let worker = ProcessId { pid, start_time: process::stat(pid)?.start_time, boot_id: order.boot_id };
+        Ok(Ending::new(worker, order.keep_children, &self.signals, out, err, oom))
+    }
+}
+
+fn is_request_to_end(signal: u32) -> bool {
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].iter().any(|end| *end as u32 == signal)
 }
 
 /// A session of our own: no terminal's signal reaches us or the worker. And the parent of all orphans below us.
@@ -82,7 +139,8 @@ fn detach() -> io::Result<()> {
     let _ = nix::unistd::setsid();
     nix::sys::prctl::set_child_subreaper(true)?;
     nix::sys::prctl::set_name(c"swarm-shim")?;
-    Ok(())
+    // In nobody's folder: it may be a mount that somebody wants to unmount, or a work tree to be removed.
+    std::env::set_current_dir("/")
 }
 
 /// All signals wait until we read them; those that are of no use to us are read and dropped. A log over the size limit
@@ -93,11 +151,6 @@ fn blocked() -> io::Result<SigSet> {
     Ok(all)
 }
 
-fn ourselves(order: &Order) -> io::Result<ProcessId> {
-    let pid = std::process::id().cast_signed();
-    Ok(ProcessId { pid, start_time: process::stat(pid)?.start_time, boot_id: order.boot_id.clone() })
-}
-
 /// Why no worker runs.
 struct StartError {
     error: io::Error,
@@ -106,9 +159,16 @@ struct StartError {
 }
 
 impl StartError {
-    /// Says of an error what was tried; trying again may help.
-    fn because(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
-        |error| StartError { error, what: what.into(), permanent: false }
+    /// Says of an error what was tried on which path; trying again may help.
+    fn with(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> StartError {
+        let what = format!("cannot {verb} {}", path.display());
+        |error| StartError { error, what, permanent: false }
+    }
+
+    /// The same where trying again cannot help.
+    fn permanent(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> StartError {
+        let with = StartError::with(verb, path);
+        |error| StartError { permanent: true, ..with(error) }
     }
 }
 
@@ -121,14 +181,5 @@ impl From<io::Error> for StartError {
 impl From<StartError> for Failure {
     fn from(StartError { error, what, permanent }: StartError) -> Failure {
         Failure { permanent, message: format!("{what}: {}", words(&error)) }
-    }
-}
-
-/// The system's words without Rust's `(os error 2)` behind them.
-fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error ") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
     }
 }

@@ -11,33 +11,37 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// Executes the worker and returns its pid, which is its process group too. `posix_spawn` does not copy our memory, and
 /// tells us the error of the exec itself.
-pub(super) fn start(order: &Order, folder: &Path, out: &OwnedFd, err: &OwnedFd) -> Result<i32, StartError> {
-    let stdin = File::open(&order.stdin).map_err(permanent(format!("cannot open {}", order.stdin.display())))?;
-    std::env::set_current_dir(&order.cwd).map_err(permanent(format!("cannot enter {}", order.cwd.display())))?;
-    let environment = environment(order, folder);
+pub(super) fn start(order: &Order, out: &OwnedFd, err: &OwnedFd) -> Result<i32, StartError> {
+    let stdin = File::open(&order.stdin).map_err(StartError::permanent("open", &order.stdin))?;
+    std::env::set_current_dir(&order.cwd).map_err(StartError::permanent("enter", &order.cwd))?;
+    let spawned = spawn(order, [(stdin.as_raw_fd(), 0), (out.as_raw_fd(), 1), (err.as_raw_fd(), 2)]);
+    // Back from the worker's folder, which is not ours to keep busy.
+    std::env::set_current_dir("/")?;
+    spawned
+}
+
+fn spawn(order: &Order, descriptors: [(RawFd, RawFd); 3]) -> Result<i32, StartError> {
+    let environment = environment(order);
     let program = &order.argv[0];
     let path = find(program, environment.get(OsStr::new("PATH")));
     let argv: Vec<CString> = order.argv.iter().map(|word| c_string(word.clone())).collect::<io::Result<_>>()?;
     let pairs = environment.iter().map(|(name, value)| c_string(pair(name, value)));
     let env: Vec<CString> = pairs.collect::<io::Result<_>>()?;
     let mut actions = PosixSpawnFileActions::init().map_err(io::Error::from)?;
-    for (from, to) in [(stdin.as_raw_fd(), 0), (out.as_raw_fd(), 1), (err.as_raw_fd(), 2)] {
+    for (from, to) in descriptors {
         actions.add_dup2(from, to).map_err(io::Error::from)?;
     }
     let attributes = attributes().map_err(io::Error::from)?;
     let spawned = posix_spawn(path.as_path(), &actions, &attributes, &argv, &env).map_err(|errno| StartError {
-        error: errno.into(),
-        what: format!("cannot start {}", program.display()),
         permanent: !passes(errno),
+        ..StartError::with("start", Path::new(program))(errno.into())
     })?;
-    // Not in the worker's folder: it may be a mount that somebody wants to unmount, or a work tree to be removed.
-    std::env::set_current_dir("/")?;
     Ok(spawned.as_raw())
 }
 
@@ -57,12 +61,8 @@ fn passes(errno: Errno) -> bool {
     matches!(errno, Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::ETXTBSY | Errno::EIO)
 }
 
-fn permanent(what: String) -> impl FnOnce(io::Error) -> StartError {
-    |error| StartError { error, what, permanent: true }
-}
-
 /// Ours, changed as ordered. A failpoint is for us alone.
-fn environment(order: &Order, folder: &Path) -> BTreeMap<OsString, OsString> {
+fn environment(order: &Order) -> BTreeMap<OsString, OsString> {
     let mut all: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     for (name, value) in &order.env {
         match value {
@@ -71,7 +71,7 @@ fn environment(order: &Order, folder: &Path) -> BTreeMap<OsString, OsString> {
         };
     }
     all.remove(OsStr::new(failpoint::VARIABLE));
-    all.insert(MARK.into(), folder.into());
+    all.insert(MARK.into(), order.folder.clone().into());
     all
 }
 

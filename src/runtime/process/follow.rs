@@ -1,6 +1,7 @@
 //! One attempt that is followed: where its log is read, what its record said last, and how its shim's end is noticed.
 
-use super::{leftovers, reap};
+use super::leftovers;
+use super::shims::Hold;
 use crate::host::inotify::Watch;
 use crate::host::process::PidFd;
 use crate::host::ready::Crowd;
@@ -24,7 +25,7 @@ pub(super) enum Step {
     Nothing,
     /// One event; there may be more.
     Report(Event),
-    /// Its shim has ended, its record is final, its log is read to the end.
+    /// Its record is final, and its log is read to the end.
     Over(Record),
 }
 
@@ -34,10 +35,8 @@ pub(super) struct Follow {
     pub(super) attempt: AttemptId,
     pub(super) handle: Option<Handle>,
     pub(super) keep_children: bool,
-    /// The shim while it lives; dropping it ends the watch on it.
-    pub(super) shim: Option<PidFd>,
-    /// The shim's pid if it is our own child.
-    pub(super) child: Option<i32>,
+    /// The shim while it lives.
+    pub(super) shim: Option<Hold>,
     /// Waits in the queue of those to look at.
     pub(super) marked: bool,
     pub(super) watches: Vec<Watch>,
@@ -53,19 +52,19 @@ pub(super) struct Follow {
 
 #[derive(Debug)]
 struct Clearing {
+    killed: Vec<ProcessId>,
     held: Vec<PidFd>,
     until: Instant,
 }
 
 impl Follow {
     /// An attempt whose log is delivered from `at` on. Without a shim it is over.
-    pub(super) fn new(attempt: AttemptId, record: File, out: Option<File>, at: u64, shim: Option<PidFd>) -> Follow {
+    pub(super) fn new(attempt: AttemptId, record: File, out: Option<File>, at: u64, shim: Option<Hold>) -> Follow {
         Follow {
             attempt,
             handle: None,
             keep_children: false,
             shim,
-            child: None,
             marked: false,
             watches: Vec::new(),
             record,
@@ -93,20 +92,20 @@ impl Follow {
 
     /// A process that we hold has ended: the shim, or something that it left.
     pub(super) fn somebody_ended(&mut self) {
-        self.shim = None;
-        if let Some(pid) = self.child.take() {
-            reap(pid);
+        if let Some(Hold::Ours(shim)) = self.shim.take() {
+            shim.reap();
         }
         if let Some(clearing) = &mut self.clearing {
             clearing.held.clear();
         }
     }
 
-    /// The next thing to report. Whether the shim lives is known before the record and the log are read: after its end
-    /// both are final.
+    /// The next thing to report. In this order: the record is final after the shim's end, and the log after the last line
+    /// of the record.
     pub(super) fn step(&mut self, chunk: &mut Vec<u8>) -> Step {
-        let over = self.shim.is_none();
+        let alone = self.shim.is_none();
         let record = self.record();
+        let over = alone || record.ended.is_some();
         if let Some(event) = self.flow(&record) {
             return Step::Report(event);
         }
@@ -148,17 +147,19 @@ impl Follow {
         crowd: &Crowd,
         token: u64,
     ) -> Option<Vec<ProcessId>> {
+        let before = self.clearing.take();
+        before.iter().for_each(|before| leftovers::reap_ended(&before.killed));
+        let until = before.map_or_else(|| Instant::now() + UNKILLABLE, |before| before.until);
         let found = leftovers::kill(&attempts.join(self.attempt.folder()), record);
-        let until = self.clearing.take().map_or_else(|| Instant::now() + UNKILLABLE, |clearing| clearing.until);
-        if found.is_empty() || Instant::now() >= until {
-            return Some(found.into_iter().map(|(id, _)| id).collect());
+        let (killed, held): (Vec<ProcessId>, Vec<PidFd>) = found.into_iter().unzip();
+        if killed.is_empty() || Instant::now() >= until {
+            return Some(killed);
         }
-        let held: Vec<PidFd> = found.into_iter().map(|(_, held)| held).collect();
         for process in &held {
             // Out of descriptors or memory: the deadline above still ends the wait.
             let _ = crowd.add(process, token);
         }
-        self.clearing = Some(Clearing { held, until });
+        self.clearing = Some(Clearing { killed, held, until });
         None
     }
 }

@@ -33,6 +33,16 @@ pub(super) fn kill(folder: &Path, record: &Record) -> Vec<(ProcessId, PidFd)> {
     found
 }
 
+/// Reaps those of them that have ended by now and are our children. What a dead process was is no longer to be seen but
+/// for its number and start time.
+pub(super) fn reap_ended(killed: &[ProcessId]) {
+    for id in killed {
+        if process::stat(id.pid).is_ok_and(|stat| stat.zombie && stat.start_time == id.start_time) {
+            reap(id.pid);
+        }
+    }
+}
+
 /// Who belongs to an attempt.
 struct Family<'a> {
     shim: &'a ProcessId,

@@ -1,31 +1,31 @@
-//! Bare processes: each attempt is a worker below its own shim, which outlives us. What we know of it we read from two
-//! files that the shim writes, its raw log and its record, so a started and an adopted attempt are followed by the same
-//! code.
+//! Bare processes: each attempt is a worker below a shim, which outlives us. What we know of it we read from two files that
+//! the shim writes, its raw log and its record, so a started and an adopted attempt are followed by the same code.
 //!
 //! Nothing is polled and nothing is kept per attempt but a few descriptors: one inotify instance tells of all files, one
 //! epoll set of all shims that ended.
 
 mod follow;
 mod leftovers;
+mod shims;
 mod start;
 
 use super::{Event, Nudge, Runtime};
 use crate::host::inotify::{Change, Watch, Watcher};
-use crate::host::order::{self, Order};
 use crate::host::process::{self, PidFd};
 use crate::host::ready::Crowd;
-use crate::host::record::{self, Record};
+use crate::host::record::{self, Record, Started};
 use crate::host::{files, shim};
 use crate::model::{AttemptId, Exit, Found, Handle, Launch, LaunchError};
 use follow::{Follow, Step};
 use nix::sys::signal::Signal;
+use shims::{Hold, Resting, Shim};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The token of the watcher itself; attempts count from 1.
+/// The token of the watcher itself; those of attempts and shims count from 1, together.
 const FILES: u64 = 0;
 
 /// How long a shim may take from its start to its first words. It needs a millisecond.
@@ -43,6 +43,7 @@ pub struct ProcessRuntime {
     /// The program that is started as shim.
     shim: PathBuf,
     oom_counter: Option<PathBuf>,
+    resting: Resting,
     crowd: Crowd,
     watcher: Watcher,
     watches: HashMap<Watch, u64>,
@@ -63,10 +64,8 @@ pub struct LiveAttempt {
     pub tries: u32,
     /// Its processes; `None` while it is just starting.
     pub handle: Option<Handle>,
-    /// Its raw log.
-    pub out: PathBuf,
-    /// The size of the raw log when it began.
-    pub out_from: u64,
+    /// What its shim recorded first; `None` before that.
+    pub started: Option<Started>,
 }
 
 impl ProcessRuntime {
@@ -86,6 +85,7 @@ impl ProcessRuntime {
             folder: attempts_folder(run_folder)?,
             shim: shim.to_owned(),
             oom_counter: shim::oom_counter(),
+            resting: Resting::default(),
             crowd,
             watcher,
             watches: HashMap::new(),
@@ -104,13 +104,17 @@ impl ProcessRuntime {
         self.followed.values().find(|follow| follow.attempt == *attempt)
     }
 
+    fn new_token(&mut self) -> u64 {
+        self.last_token += 1;
+        self.last_token
+    }
+
     /// Begins to follow: its files are watched, and it is looked at at the next opportunity.
     fn follow(&mut self, mut follow: Follow) -> io::Result<u64> {
-        self.last_token += 1;
-        let token = self.last_token;
+        let token = self.new_token();
         let watched: io::Result<Vec<Watch>> = follow.files().map(|file| self.watcher.add(file)).collect();
         follow.watches = watched?;
-        if let Some(shim) = &follow.shim {
+        if let Some(Hold::Adopted(shim)) = &follow.shim {
             self.crowd.add(shim, token)?;
         }
         self.watches.extend(follow.watches.iter().map(|watch| (*watch, token)));
@@ -165,10 +169,7 @@ impl ProcessRuntime {
 
     fn take(&mut self, token: u64) {
         if token != FILES {
-            if let Some(follow) = self.followed.get_mut(&token) {
-                follow.somebody_ended();
-            }
-            return self.mark(token);
+            return self.somebody_ended(token);
         }
         for change in self.watcher.changes().unwrap_or_else(|_| vec![Change::Any]) {
             match change {
@@ -179,6 +180,16 @@ impl ProcessRuntime {
                     }
                 }
             }
+        }
+    }
+
+    /// A process that we hold has ended: the shim of an attempt or what it left, or a shim at rest.
+    fn somebody_ended(&mut self, token: u64) {
+        let ours = |follow: &Follow| matches!(&follow.shim, Some(Hold::Ours(shim)) if shim.token == token);
+        let concerned = |(key, follow): &(&u64, &mut Follow)| **key == token || ours(follow);
+        match self.followed.iter_mut().find(concerned).map(|(key, follow)| (*key, follow.somebody_ended())) {
+            Some((key, ())) => self.mark(key),
+            None => self.resting.ended(token),
         }
     }
 
@@ -203,20 +214,32 @@ impl ProcessRuntime {
         None
     }
 
-    /// The shim has ended and the log is delivered. Without a last line in the record it was killed, and what it would
-    /// have ended is ours to end first.
+    /// The log is delivered. Without a last line in the record the shim was killed, and what it would have ended is ours to
+    /// end first.
     fn end(&mut self, token: u64, record: &Record) -> Option<Event> {
-        let left = match &record.ended {
-            Some(_) => Vec::new(),
-            None => self.followed.get_mut(&token)?.end_leftovers(&self.folder, record, &self.crowd, token)?,
+        let exit = match &record.ended {
+            Some(exit) => exit.clone(),
+            None => {
+                let follow = self.followed.get_mut(&token)?;
+                let left = follow.end_leftovers(&self.folder, record, &self.crowd, token)?;
+                Exit { left, ..found_exit(record) }
+            }
         };
-        let follow = self.forget(token)?;
-        if follow.keep_children {
-            self.kept.extend(record.started.as_ref().map(|started| started.shim.pid));
+        let mut follow = self.forget(token)?;
+        if let Some(Hold::Ours(shim)) = follow.shim.take() {
+            self.dismiss(shim, &follow, record, &exit);
         }
         leftovers::reap_kept(&self.kept);
-        let exit = record.ended.clone().unwrap_or_else(|| Exit { left, ..found_exit(record) });
         Some(Event::Ended { attempt: follow.attempt, exit })
+    }
+
+    /// What becomes of a shim after its attempt: it rests until the next, unless something of this one is left below it.
+    fn dismiss(&mut self, shim: Shim, follow: &Follow, record: &Record, exit: &Exit) {
+        if !follow.keep_children && exit.left.is_empty() {
+            return self.resting.put(shim);
+        }
+        self.kept.extend(record.started.as_ref().map(|started| started.shim.pid));
+        self.resting.send_away(shim);
     }
 
     /// What the record of an attempt says, once a shim that is just starting has said something. With it: does the shim
@@ -271,11 +294,11 @@ impl Runtime for ProcessRuntime {
         if self.find(attempt).is_some() {
             return Ok(());
         }
-        let Some((file, record, _)) = self.settled(attempt).await? else {
+        let Some((file, record, held)) = self.settled(attempt).await? else {
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("{attempt} was never started")));
         };
-        let shim = match &record.started {
-            Some(started) => PidFd::open(&started.shim)?,
+        let shim = match record.started.as_ref().filter(|_| held) {
+            Some(started) => PidFd::open(&started.shim)?.map(Hold::Adopted),
             None => None,
         };
         let out = match File::open(out) {
@@ -297,7 +320,7 @@ impl Runtime for ProcessRuntime {
             Nudge::Suspend => &[Signal::SIGTSTP],
             Nudge::Continue => &[Signal::SIGCONT],
         };
-        signals.iter().try_for_each(|signal| shim.signal(*signal).map(drop))
+        signals.iter().try_for_each(|signal| shim.signal(*signal))
     }
 
     async fn discard(&mut self, attempt: &AttemptId) -> io::Result<()> {
@@ -305,7 +328,7 @@ impl Runtime for ProcessRuntime {
             return Err(io::Error::other(format!("{attempt} is not over")));
         }
         let folder = self.attempt_folder(attempt);
-        [record::NAME, order::NAME].iter().try_for_each(|name| files::remove(&folder.join(name)))?;
+        files::remove(&folder.join(record::NAME))?;
         // The composed prompt is the driver's to keep or to remove: then the folder stays with it.
         let _ = std::fs::remove_dir(folder);
         Ok(())
@@ -336,14 +359,14 @@ fn live_attempt(folder: &Path) -> Option<LiveAttempt> {
     let (number, tries) = folder.file_name()?.to_str()?.split_once('.')?;
     let file = File::open(folder.join(record::NAME)).ok()?;
     record::is_held(&file).ok()?.then_some(())?;
-    let order = Order::decode(&std::fs::read(folder.join(order::NAME)).ok()?)?;
     let record = record::read(&file).ok()?;
+    // Held for a moment more after its last line.
+    record.ended.is_none().then_some(())?;
     Some(LiveAttempt {
         number: number.parse().ok()?,
         tries: tries.parse().ok()?,
         handle: handle(&record),
-        out: order.out,
-        out_from: record.started.map_or(0, |started| started.out_from),
+        started: record.started,
     })
 }
 

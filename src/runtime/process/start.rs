@@ -1,22 +1,19 @@
-//! Starting an attempt: its files, its shim, and the wait for the word that the worker was executed. Whatever was made is
-//! gone again after an error.
+//! Starting an attempt: its files, a shim for it, and the wait for the word that the worker was executed. Whatever was made
+//! is gone again after an error.
 
 use super::ProcessRuntime;
 use super::follow::Follow;
-use crate::host::order::{self, Order};
-use crate::host::process::{self, PidFd};
-use crate::host::record::{self, Failure};
-use crate::host::{failpoint, files, shim};
-use crate::model::{Handle, Launch, LaunchError};
-use nix::sys::signal::kill;
-use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
+use super::shims::{Hold, Shim};
+use crate::host::handover::Parcel;
+use crate::host::order::Order;
+use crate::host::record::{self, Failure, Record};
+use crate::host::words::{about, words};
+use crate::host::{failpoint, files, process, shim};
+use crate::model::{Exit, Handle, Launch, LaunchError, Status};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 impl ProcessRuntime {
     /// Starts an attempt that was never started.
@@ -24,73 +21,81 @@ impl ProcessRuntime {
         let folder = self.attempt_folder(&launch.attempt);
         let mut made = Made::new(&folder);
         let prepared = self.prepare(launch, &folder, &mut made).map_err(|error| cannot_prepare(&folder, &error))?;
-        let pid = self.spawn(&folder, prepared.locked).map_err(|error| temporary("cannot start the shim", &error))?;
-        let token = match self.follow_child(launch, pid, prepared.reader, prepared.out) {
-            Ok(token) => token,
-            Err(error) => {
-                end_shim(pid);
-                return Err(temporary("cannot watch the shim", &error));
-            }
+        let Prepared { parcel, reader, out } = prepared;
+        let mut follow = Follow::new(launch.attempt.clone(), reader, Some(out.file), out.size, None);
+        follow.keep_children = launch.keep_children;
+        let token = self.follow(follow).map_err(|error| temporary("cannot watch its files", &error))?;
+        let handed = self.hand_over(token, parcel).map_err(|error| temporary("cannot start the shim", &error));
+        let result = match handed {
+            Ok(()) => self.started(token).await,
+            Err(error) => Err(error),
         };
-        let started = self.started(token).await;
-        match started.and_then(|handle| failpoint::hit("launch-before-return").map(|()| handle).map_err(failed)) {
+        match result.and_then(|handle| failpoint::hit("launch-before-return").map(|()| handle).map_err(failed)) {
             Ok(handle) => {
                 made.keep();
                 Ok(handle)
             }
             Err(error) => {
-                if let Some(pid) = self.give_up(token).await {
-                    end_shim(pid);
-                }
+                self.give_up(token).await;
                 Err(error)
             }
         }
     }
 
-    /// Ends to follow a failed start. Returns the shim that is still to be ended; one that was killed in the middle may
-    /// have started a worker, which is ended here.
-    async fn give_up(&mut self, token: u64) -> Option<i32> {
+    /// Everything that can fail before there is a process.
+    fn prepare(&self, launch: &Launch, folder: &Path, made: &mut Made) -> io::Result<Prepared> {
+        let order = Order::new(launch, folder, process::boot_id()?, self.oom_counter.as_deref())?;
+        files::create_folder(folder)?;
+        made.forget_older()?;
+        let out = made.log(&order.out).map_err(about(order.out.display()))?;
+        let order = order.in_memory()?;
+        failpoint::hit("launch-before-record")?;
+        let path = folder.join(record::NAME);
+        let parcel = Parcel { record: record::create(&path)?, order };
+        let reader = File::open(path)?;
+        failpoint::hit("launch-before-shim")?;
+        Ok(Prepared { parcel, reader, out })
+    }
+
+    /// Gives the attempt to a shim. Our own hold on the record's lock ends here.
+    fn hand_over(&mut self, token: u64, parcel: Parcel) -> io::Result<()> {
+        let shim = self.send(&parcel)?;
+        if let Some(follow) = self.followed.get_mut(&token) {
+            follow.shim = Some(Hold::Ours(shim));
+        }
+        failpoint::hit("launch-after-handover")
+    }
+
+    /// Sends it to a shim that rests, or to a new one.
+    fn send(&mut self, parcel: &Parcel) -> io::Result<Shim> {
         loop {
-            let follow = self.followed.get_mut(&token)?;
-            let record = follow.record();
-            let killed = follow.shim.is_none() && record.failed.is_none();
-            if !killed || follow.end_leftovers(&self.folder, &record, &self.crowd, token).is_some() {
-                return self.forget(token)?.child;
+            let (shim, rested) = match self.resting.take() {
+                Some(shim) => (shim, true),
+                None => (self.new_shim()?, false),
+            };
+            match failpoint::hit("launch-before-handover").and_then(|()| shim.send(parcel)) {
+                Ok(()) => return Ok(shim),
+                // Somebody killed it while it had nothing to do.
+                Err(error) if rested && error.kind() == io::ErrorKind::BrokenPipe => shim.dismiss(),
+                Err(error) => {
+                    self.resting.put(shim);
+                    return Err(error);
+                }
             }
-            self.wait().await;
         }
     }
 
-    /// Everything that can fail before there is a process.
-    fn prepare(&self, launch: &Launch, folder: &Path, made: &mut Made) -> io::Result<Prepared> {
-        let order = Order::new(launch, process::boot_id()?, self.oom_counter.as_deref())?;
-        failpoint::hit("launch-before-order")?;
-        files::create_folder(folder)?;
-        made.forget_older()?;
-        files::create_private(&folder.join(order::NAME))?.write_all(&order.encode())?;
-        let out = made.log(&order.out)?;
-        failpoint::hit("launch-before-record")?;
-        let locked = record::create(&folder.join(record::NAME))?;
-        let reader = File::open(folder.join(record::NAME))?;
-        failpoint::hit("launch-before-spawn")?;
-        Ok(Prepared { locked, reader, out })
-    }
-
-    /// The shim gets the locked record as its input; our own hold on the lock ends here.
-    fn spawn(&self, folder: &Path, locked: File) -> io::Result<i32> {
-        let mut command = Command::new(&self.shim);
-        command.arg0("swarm").arg("shim").arg(folder);
-        let child = command.stdin(locked).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        Ok(child.id().cast_signed())
-    }
-
-    fn follow_child(&mut self, launch: &Launch, pid: i32, record: File, out: Log) -> io::Result<u64> {
-        failpoint::hit("launch-after-spawn")?;
-        let shim = Some(PidFd::of_pid(pid)?);
-        let mut follow = Follow::new(launch.attempt.clone(), record, Some(out.file), out.size, shim);
-        follow.child = Some(pid);
-        follow.keep_children = launch.keep_children;
-        self.follow(follow)
+    fn new_shim(&mut self) -> io::Result<Shim> {
+        let token = self.new_token();
+        let run_folder = self.folder.parent().unwrap_or(&self.folder);
+        let shim = Shim::start(&self.shim, run_folder, token)?;
+        match self.crowd.add(&shim, token) {
+            Ok(()) => Ok(shim),
+            Err(error) => {
+                shim.dismiss();
+                Err(error)
+            }
+        }
     }
 
     /// Waits for the shim's word. What happens to other attempts meanwhile is marked, and reported later.
@@ -113,11 +118,41 @@ impl ProcessRuntime {
             self.wait().await;
         }
     }
+
+    /// Ends to follow a failed start, and ends everything that it may have started.
+    async fn give_up(&mut self, token: u64) {
+        loop {
+            let Some(follow) = self.followed.get_mut(&token) else { return };
+            let record = follow.record();
+            let over = match &follow.shim {
+                _ if record.failed.is_some() || record.ended.is_some() => true,
+                None => follow.end_leftovers(&self.folder, &record, &self.crowd, token).is_some(),
+                Some(shim) => {
+                    // Again at each word of the record: a shim that has not begun yet drops what it hears. An error means
+                    // that it has ended, and that is waited for.
+                    let _ = shim.signal(shim::KILL);
+                    false
+                }
+            };
+            if over {
+                return self.forget_failed(token, &record);
+            }
+            self.wait().await;
+        }
+    }
+
+    fn forget_failed(&mut self, token: u64, record: &Record) {
+        let Some(mut follow) = self.forget(token) else { return };
+        if let Some(Hold::Ours(shim)) = follow.shim.take() {
+            let exit = record.ended.clone().unwrap_or_else(|| Exit::plain(Status::Lost));
+            self.dismiss(shim, &follow, record, &exit);
+        }
+    }
 }
 
 /// What the shim and the one who follows it need.
 struct Prepared {
-    locked: File,
+    parcel: Parcel,
     reader: File,
     out: Log,
 }
@@ -140,9 +175,9 @@ impl Made {
         Made { folder: folder.to_owned(), log: None, kept: false }
     }
 
-    /// Files of a start that never came to a shim.
+    /// The record of a start that never came to a worker.
     fn forget_older(&self) -> io::Result<()> {
-        [record::NAME, order::NAME].iter().try_for_each(|name| files::remove(&self.folder.join(name)))
+        files::remove(&self.folder.join(record::NAME))
     }
 
     /// Opens the raw log, and makes it if there is none.
@@ -178,14 +213,6 @@ impl Drop for Made {
     }
 }
 
-/// Ends a shim of ours, with its worker if it has one, and reaps it. Its pid is our unreaped child's. A shim that does not
-/// know the signal yet has started nothing, and dies of it.
-fn end_shim(pid: i32) {
-    let pid = Pid::from_raw(pid);
-    let _ = kill(pid, shim::KILL);
-    while waitpid(pid, None) == Err(nix::errno::Errno::EINTR) {}
-}
-
 fn cannot_prepare(folder: &Path, error: &io::Error) -> LaunchError {
     let permanent = error.kind() == io::ErrorKind::InvalidInput;
     LaunchError { permanent, ..temporary(&format!("cannot prepare {}", folder.display()), error) }
@@ -201,5 +228,5 @@ fn silent() -> LaunchError {
 
 /// An error that may pass.
 pub(super) fn temporary(what: &str, error: &io::Error) -> LaunchError {
-    LaunchError { message: format!("{what}: {error}"), permanent: false }
+    LaunchError { message: format!("{what}: {}", words(error)), permanent: false }
 }
