@@ -33,12 +33,24 @@ const MAX_FOLDERS: u32 = 1000;
 
 /// Runs the verb and returns the loop's exit code.
 pub(super) fn run() -> Result<u8> {
+    find_git()?;
     let demo = Demo { folder: make_folder()? };
-    demo.make_project()?;
+    // Half a project is of no use to anybody.
+    demo.make_project().inspect_err(|_| drop(std::fs::remove_dir_all(&demo.folder)))?;
     demo.announce();
     let status = block_on(demo.run_loop())??;
     demo.tell();
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// Before anything is made.
+fn find_git() -> Result<()> {
+    git(&std::env::temp_dir(), &["--version"]).stdout(Stdio::null()).status().map(drop).map_err(no_git)
+}
+
+fn no_git(error: io::Error) -> Error {
+    Error::failed(format!("cannot start git: {error}"))
+        .hint("install git (apt-get install git); the demo works in a repository")
 }
 
 /// A git in which nothing of the user's settings is heard: no signing, no hooks, no templates.
@@ -85,9 +97,7 @@ impl Demo {
 
     /// What a git command prints.
     fn git(&self, arguments: &[&str]) -> Result<String> {
-        let output = git(&self.project(), arguments).output().map_err(|error| {
-            Error::failed(format!("cannot start git: {error}")).hint("install git: the demo works in a repository")
-        })?;
+        let output = git(&self.project(), arguments).output().map_err(no_git)?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// So that a person can follow.
-const PAUSE: Duration = Duration::from_millis(150);
+const PAUSE: Duration = Duration::from_millis(120);
 
 /// The prompt is read so far.
 const MAX_PROMPT: u64 = 1 << 20;
@@ -104,15 +104,15 @@ impl Agent {
         Ok(())
     }
 
-    fn commit(&self, message: &str) -> Result<()> {
-        let message = format!("--message={message}");
+    fn commit(&self, title: &str) -> Result<()> {
+        let message = format!("--message={title}");
         for arguments in [&["add", "--all"][..], &["commit", "--quiet", &message]] {
             let output = git(&self.folder, arguments).output().map_err(|error| failed("start git", &error))?;
             if !output.status.success() {
                 return Err(Error::failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
             }
         }
-        say_tool("Bash", json!({"command": format!("git commit {message}")}), "committed");
+        say_tool("Bash", json!({"command": format!("git add --all && git commit --message='{title}'")}), "committed");
         Ok(())
     }
 }
