@@ -570,7 +570,8 @@ impl<P: Planner> Engine<P> {
                 earliest(run.deadline());
             }
         }
-        if let Some(waiting) = self.board.wait.filter(|_| !self.board.paused) {
+        // A wait that is over stands until its next attempt is opened: it must not ring while that is being prepared.
+        if let Some(waiting) = self.board.wait.filter(|_| !self.board.paused && self.preparing.is_none()) {
             match waiting.until {
                 Until::Tick(tick) => earliest(Some(tick)),
                 Until::Wall(wall) => wake.wall = Some(wall),
