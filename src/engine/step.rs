@@ -397,12 +397,14 @@ impl<P: Planner> Engine<P> {
         now: Now,
         attempt: &AttemptId,
         exit: Exit,
-        evidence: Evidence,
+        mut evidence: Evidence,
         survey: Survey,
         mut noted: Vec<crate::model::Note>,
         step: &mut Step,
     ) {
         let Some(open) = self.board.open.get(attempt) else { return };
+        // A price that is none cannot be added up, and a journal cannot hold an infinite one.
+        evidence.usage.cost_usd = evidence.usage.cost_usd.filter(|usd| usd.is_finite() && *usd >= 0.0);
         let cause = open.stopping.map(|(_, cause)| cause);
         let seen = Ended { exit: &exit, evidence: &evidence, survey: &survey, cause };
         let verdict = self.plan.judge(&self.board, open, &seen);
