@@ -319,8 +319,14 @@ impl<P: Planner> Engine<P> {
     /// again.
     fn resume(&mut self, now: Now, boot_id: String, step: &mut Step) {
         let Some(run) = &self.board.run else { return };
+        let same_boot = run.boot_id == boot_id;
+        if let Some(since) = self.board.suspended.filter(|_| same_boot) {
+            // Suspended to the end: its clocks stood until now.
+            self.record(now, Fact::Continued { stood: now.tick - since }, step);
+        }
+        let Some(run) = &self.board.run else { return };
         // Ticks of another boot cannot be compared; the wall clock is the next best, and never counts backwards.
-        let elapsed = if run.boot_id == boot_id { run.elapsed(now.tick) } else { now.wall - run.started };
+        let elapsed = if same_boot { run.elapsed(now.tick) } else { now.wall - run.started };
         self.record(now, Fact::RunResumed { boot_id, elapsed }, step);
         step.effects.extend(self.board.open.keys().cloned().map(Effect::Probe));
         if let Some(last) = self.board.last.as_ref().filter(|last| last.pushing) {
@@ -356,6 +362,8 @@ impl<P: Planner> Engine<P> {
                 }
                 self.record(now, Fact::AttemptAdopted { attempt: attempt.clone() }, step);
                 step.effects.push(Effect::Adopt(attempt.clone()));
+                // The supervisor before may have died after it made the worker stand still.
+                step.effects.push(Effect::Continue(attempt.clone()));
                 if stopping {
                     step.effects.push(Effect::Term(attempt));
                 }
