@@ -90,7 +90,12 @@ pub enum Input {
         /// Of which attempt.
         attempt: AttemptId,
     },
-    /// It is over.
+    /// Its process is over: no clock of it runs any more. Its tree is being looked at, and `Ended` follows.
+    Exited {
+        /// Of which attempt.
+        attempt: AttemptId,
+    },
+    /// It is over, and all is known of it.
     Ended {
         /// Which attempt.
         attempt: AttemptId,
@@ -295,6 +300,7 @@ impl<P: Planner> Engine<P> {
                     self.record(now, Fact::LogFlowing { attempt }, step);
                 }
             }
+            Input::Exited { attempt } => _ = self.watches.remove(&attempt),
             Input::Ended { attempt, exit, evidence, survey, notes } => {
                 self.close(now, &attempt, exit, evidence, survey, notes, step);
             }
