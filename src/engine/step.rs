@@ -362,7 +362,7 @@ impl<P: Planner> Engine<P> {
             Found::Never => step.effects.push(Effect::Launch(attempt)),
             Found::Ended(_) | Found::Gone => step.effects.push(Effect::Adopt(attempt)),
             Found::Alive(handle) => {
-                self.watches.insert(attempt.clone(), Watch::adopted(now.tick));
+                self.watches.insert(attempt.clone(), Watch::new(now.tick));
                 if !launched {
                     self.record(now, Fact::AttemptLaunched { attempt: attempt.clone(), handle }, step);
                 }
