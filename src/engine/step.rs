@@ -357,7 +357,7 @@ impl<P: Planner> Engine<P> {
 
     fn find(&mut self, now: Now, attempt: AttemptId, found: Found, step: &mut Step) {
         let Some(open) = self.board.open.get(&attempt) else { return };
-        let (launched, stopping) = (open.launched.is_some(), open.stopping.is_some());
+        let (launched, stopping, blocked) = (open.launched.is_some(), open.stopping.is_some(), open.blocked.is_some());
         match found {
             Found::Never => step.effects.push(Effect::Launch(attempt)),
             Found::Ended(_) | Found::Gone => step.effects.push(Effect::Adopt(attempt)),
@@ -367,6 +367,10 @@ impl<P: Planner> Engine<P> {
                     self.record(now, Fact::AttemptLaunched { attempt: attempt.clone(), handle }, step);
                 }
                 self.record(now, Fact::AttemptAdopted { attempt: attempt.clone() }, step);
+                if blocked {
+                    // Nobody saw whether it still is; if so, it is reported again.
+                    self.record(now, Fact::LogFlowing { attempt: attempt.clone() }, step);
+                }
                 step.effects.push(Effect::Adopt(attempt.clone()));
                 // The supervisor before may have died after it made the worker stand still.
                 step.effects.push(Effect::Continue(attempt.clone()));
