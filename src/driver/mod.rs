@@ -271,7 +271,7 @@ where
             Event::Flowing { attempt } => Some(Input::Flowing { attempt }),
             Event::Ended { attempt, exit } => {
                 self.end(attempt, exit);
-                None
+                self.answers.pop_front()
             }
         }
     }
@@ -288,6 +288,7 @@ where
         self.audience.heard(&attempt, &self.signs);
         self.audience.closed(&attempt);
         let after = self.workspace.after(open, &exit);
+        self.answers.push_back(Input::Exited { attempt: attempt.clone() });
         self.jobs.push_back(Box::pin(async move {
             let (survey, notes): (Survey, Vec<Note>) = after.await;
             Input::Ended { attempt, exit, evidence, survey, notes }

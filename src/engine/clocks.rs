@@ -11,6 +11,8 @@ use crate::model::{StopCause, Tick};
 /// What is seen of a running attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watch {
+    /// The launch, or the adoption.
+    since: Tick,
     /// From where the silence is measured: the launch, then the last sign of life.
     quiet_since: Tick,
     /// Something came from it.
@@ -22,14 +24,9 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// For an attempt launched at `tick`.
+    /// For an attempt launched or adopted at `tick`.
     pub fn new(tick: Tick) -> Watch {
-        Watch { quiet_since: tick, spoke: false, final_at: None, killed: false }
-    }
-
-    /// For an attempt that is adopted at `tick`: its silence until now was not observed.
-    pub fn adopted(tick: Tick) -> Watch {
-        Watch { spoke: true, ..Watch::new(tick) }
+        Watch { since: tick, quiet_since: tick, spoke: false, final_at: None, killed: false }
     }
 
     /// Output came.
@@ -45,6 +42,7 @@ impl Watch {
 
     /// The clocks stood for a while.
     pub(super) fn shift(&mut self, stood: crate::model::Span) {
+        self.since = self.since + stood;
         self.quiet_since = self.quiet_since + stood;
         self.final_at = self.final_at.map(|tick| tick + stood);
     }
@@ -55,7 +53,7 @@ pub fn alarm(open: &Open, watch: &Watch, policy: &Policy) -> Option<(Tick, StopC
     let launched = open.launched.as_ref().map(|(tick, _)| *tick)?;
     // While the log is blocked nothing can be heard, so silence means nothing.
     let listening = open.blocked.is_none() && watch.final_at.is_none();
-    let start = policy.start_timeout.filter(|_| listening && !watch.spoke).map(|span| launched + span);
+    let start = policy.start_timeout.filter(|_| listening && !watch.spoke).map(|span| watch.since + span);
     let idle = policy.idle_timeout.filter(|_| listening).map(|span| watch.quiet_since + span);
     let wall = policy.iteration_timeout.map(|span| launched + span);
     let hung = watch.final_at.map(|tick| tick + policy.result_grace);
@@ -72,8 +70,9 @@ pub fn alarm(open: &Open, watch: &Watch, policy: &Policy) -> Option<(Tick, StopC
     .min_by_key(|(tick, _)| *tick)
 }
 
-/// When an attempt that is being ended gets KILL; `None` once it was sent.
+/// When an attempt that is being ended gets KILL; `None` once it was sent. An adopted one was asked again, and has its
+/// grace from then.
 pub fn kill_at(open: &Open, watch: &Watch, policy: &Policy) -> Option<Tick> {
     let (since, _) = open.stopping.filter(|_| !watch.killed)?;
-    Some(since + policy.grace)
+    Some(since.max(watch.since) + policy.grace)
 }

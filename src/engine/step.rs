@@ -90,7 +90,12 @@ pub enum Input {
         /// Of which attempt.
         attempt: AttemptId,
     },
-    /// It is over.
+    /// Its process is over: no clock of it runs any more. Its tree is being looked at, and `Ended` follows.
+    Exited {
+        /// Of which attempt.
+        attempt: AttemptId,
+    },
+    /// It is over, and all is known of it.
     Ended {
         /// Which attempt.
         attempt: AttemptId,
@@ -295,6 +300,7 @@ impl<P: Planner> Engine<P> {
                     self.record(now, Fact::LogFlowing { attempt }, step);
                 }
             }
+            Input::Exited { attempt } => _ = self.watches.remove(&attempt),
             Input::Ended { attempt, exit, evidence, survey, notes } => {
                 self.close(now, &attempt, exit, evidence, survey, notes, step);
             }
@@ -319,8 +325,14 @@ impl<P: Planner> Engine<P> {
     /// again.
     fn resume(&mut self, now: Now, boot_id: String, step: &mut Step) {
         let Some(run) = &self.board.run else { return };
+        let same_boot = run.boot_id == boot_id;
+        if let Some(since) = self.board.suspended.filter(|_| same_boot) {
+            // Suspended to the end: its clocks stood until now.
+            self.record(now, Fact::Continued { stood: now.tick - since }, step);
+        }
+        let Some(run) = &self.board.run else { return };
         // Ticks of another boot cannot be compared; the wall clock is the next best, and never counts backwards.
-        let elapsed = if run.boot_id == boot_id { run.elapsed(now.tick) } else { now.wall - run.started };
+        let elapsed = if same_boot { run.elapsed(now.tick) } else { now.wall - run.started };
         self.record(now, Fact::RunResumed { boot_id, elapsed }, step);
         step.effects.extend(self.board.open.keys().cloned().map(Effect::Probe));
         if let Some(last) = self.board.last.as_ref().filter(|last| last.pushing) {
@@ -345,17 +357,23 @@ impl<P: Planner> Engine<P> {
 
     fn find(&mut self, now: Now, attempt: AttemptId, found: Found, step: &mut Step) {
         let Some(open) = self.board.open.get(&attempt) else { return };
-        let (launched, stopping) = (open.launched.is_some(), open.stopping.is_some());
+        let (launched, stopping, blocked) = (open.launched.is_some(), open.stopping.is_some(), open.blocked.is_some());
         match found {
             Found::Never => step.effects.push(Effect::Launch(attempt)),
             Found::Ended(_) | Found::Gone => step.effects.push(Effect::Adopt(attempt)),
             Found::Alive(handle) => {
-                self.watches.insert(attempt.clone(), Watch::adopted(now.tick));
+                self.watches.insert(attempt.clone(), Watch::new(now.tick));
                 if !launched {
                     self.record(now, Fact::AttemptLaunched { attempt: attempt.clone(), handle }, step);
                 }
                 self.record(now, Fact::AttemptAdopted { attempt: attempt.clone() }, step);
+                if blocked {
+                    // Nobody saw whether it still is; if so, it is reported again.
+                    self.record(now, Fact::LogFlowing { attempt: attempt.clone() }, step);
+                }
                 step.effects.push(Effect::Adopt(attempt.clone()));
+                // The supervisor before may have died after it made the worker stand still.
+                step.effects.push(Effect::Continue(attempt.clone()));
                 if stopping {
                     step.effects.push(Effect::Term(attempt));
                 }
@@ -397,12 +415,14 @@ impl<P: Planner> Engine<P> {
         now: Now,
         attempt: &AttemptId,
         exit: Exit,
-        evidence: Evidence,
+        mut evidence: Evidence,
         survey: Survey,
         mut noted: Vec<crate::model::Note>,
         step: &mut Step,
     ) {
         let Some(open) = self.board.open.get(attempt) else { return };
+        // A price that is none cannot be added up, and a journal cannot hold an infinite one.
+        evidence.usage.cost_usd = evidence.usage.cost_usd.filter(|usd| usd.is_finite() && *usd >= 0.0);
         let cause = open.stopping.map(|(_, cause)| cause);
         let seen = Ended { exit: &exit, evidence: &evidence, survey: &survey, cause };
         let verdict = self.plan.judge(&self.board, open, &seen);
@@ -570,7 +590,8 @@ impl<P: Planner> Engine<P> {
                 earliest(run.deadline());
             }
         }
-        if let Some(waiting) = self.board.wait.filter(|_| !self.board.paused) {
+        // A wait that is over stands until its next attempt is opened: it must not ring while that is being prepared.
+        if let Some(waiting) = self.board.wait.filter(|_| !self.board.paused && self.preparing.is_none()) {
             match waiting.until {
                 Until::Tick(tick) => earliest(Some(tick)),
                 Until::Wall(wall) => wake.wall = Some(wall),
