@@ -24,4 +24,5 @@ pub mod engine;
 pub mod host;
 pub mod journal;
 pub mod model;
+pub mod report;
 pub mod runtime;

@@ -150,7 +150,7 @@ fn f01_a_start_without_resume_refuses_while_the_worker_lives() {
 #[test]
 fn f02_death_between_the_workers_exit_and_the_journal_counts_it_once() {
     // The append that records the end of the first iteration is the last thing that the first supervisor tries.
-    let stage = Stage::new("echo one; [ $N -ge 2 ] && echo /done");
+    let stage = Stage::new("echo one; [ $N -ge 2 ] && echo /done; true");
     for point in 3..=5 {
         let stage_files = stage.scratch.path("starts");
         let _ = std::fs::remove_file(stage_files);
@@ -174,7 +174,7 @@ fn f03_death_between_the_workers_start_and_the_journal_never_doubles_it() {
         "launch-after-spawn",
         "launch-before-return",
     ] {
-        let stage = Stage::new("echo one; [ $N -ge 2 ] && echo /done");
+        let stage = Stage::new("echo one; [ $N -ge 2 ] && echo /done; true");
         let mut command = stage.command(&["2"]);
         command.env("SWARM_FAILPOINT", format!("{point}:abort"));
         let first = Running::start(command).finish();
@@ -458,7 +458,7 @@ fn f39_after_a_reboot_the_attempt_is_lost_and_the_run_goes_on() {
 
 #[test]
 fn f40_a_push_that_fails_is_a_warning() {
-    let stage = Stage::new("[ $N -ge 2 ] && echo /done");
+    let stage = Stage::new("[ $N -ge 2 ] && echo /done; true");
     stage.scratch.git(&["remote", "add", "origin", "/nonexistent/repository"]);
     let finished = stage.run(&["3", "--push"]);
     assert_eq!(finished.code, 0, "{}", finished.words);

@@ -8,7 +8,8 @@
 //! A [`Watch`] reads a text of any length in a few kilobytes of memory.
 
 use super::text::boundary;
-use memchr::memchr;
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter};
 use regex::Regex;
 use std::ops::Range;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct DoneRule {
     whole: Regex,
     /// The pattern anywhere.
     part: Regex,
+    /// The pattern, if it is a plain word: long texts are searched for it at once.
+    literal: Option<Finder<'static>>,
 }
 
 /// What a [`Watch`] found in a text. Lines count from 1.
@@ -96,8 +99,8 @@ impl Miss {
     /// The reason in words, for a sentence that begins with "the done word appears, but".
     pub fn words(self) -> &'static str {
         match self {
-            Miss::InProse => "inside a longer line: it must be a line of its own",
-            Miss::InFence => "inside a code fence: it must stand outside of any",
+            Miss::InProse => "only inside a longer line: it must be a line of its own",
+            Miss::InFence => "only inside a code fence: it must stand outside of any",
             Miss::NotLast => "followed by more text: it must be the last line of the final answer",
         }
     }
@@ -113,7 +116,9 @@ impl DoneRule {
         if whole.is_match("") || (which == DoneMatch::Anywhere && part.is_match("")) {
             return Err(format!("`{pattern}` matches an empty line, so every answer would be done"));
         }
-        Ok(DoneRule { pattern: pattern.to_owned(), which, whole, part })
+        let is_plain = !pattern.contains('\n') && regex::escape(pattern) == pattern;
+        let literal = is_plain.then(|| Finder::new(pattern).into_owned());
+        Ok(DoneRule { pattern: pattern.to_owned(), which, whole, part, literal })
     }
 
     /// The pattern as it was given.
@@ -139,6 +144,11 @@ impl DoneRule {
                 None => return false,
             }
         }
+    }
+
+    /// Is it certain that no line of `text` holds the word?
+    fn is_absent(&self, text: &str) -> bool {
+        self.literal.as_ref().is_some_and(|literal| literal.find(text.as_bytes()).is_none())
     }
 
     /// Is the pattern in `view`?
@@ -230,12 +240,51 @@ impl Watch {
 
     /// Takes the next piece of the text, cut anywhere.
     pub fn feed(&mut self, mut text: &str) {
+        if !self.line.is_empty() || self.long {
+            let Some(end) = memchr(b'\n', text.as_bytes()) else { return self.extend(text) };
+            self.extend(&text[..end]);
+            self.end_line();
+            text = &text[end + 1..];
+        }
+        if self.rule.is_absent(text) {
+            self.pass_over(text);
+        } else {
+            self.read(text);
+        }
+    }
+
+    fn read(&mut self, mut text: &str) {
         while let Some(end) = memchr(b'\n', text.as_bytes()) {
             self.extend(&text[..end]);
             self.end_line();
             text = &text[end + 1..];
         }
         self.extend(text);
+    }
+
+    /// Reads whole lines in which the word does not appear: only fences matter, and that the last line is not the one.
+    fn pass_over(&mut self, text: &str) {
+        let mut begin = 0;
+        for end in memchr_iter(b'\n', text.as_bytes()) {
+            // Most lines begin with a byte that tells that they are neither blank nor a fence.
+            if is_plain(text.as_bytes()[begin]) {
+                self.last.eligible = false;
+            } else {
+                self.pass_over_line(text[begin..end].trim_start());
+            }
+            self.number += 1;
+            begin = end + 1;
+        }
+        self.extend(&text[begin..]);
+    }
+
+    fn pass_over_line(&mut self, line: &str) {
+        if !line.is_empty() {
+            self.last.eligible = false;
+            if line.len() <= WINDOW {
+                turn_fence(&mut self.fence, line);
+            }
+        }
     }
 
     /// Ends the text and judges it. Afterwards it is as new.
@@ -288,7 +337,7 @@ impl Watch {
     /// Judges the current line, which is not empty.
     fn judge_line(&mut self) {
         self.last.eligible = false;
-        if !self.long && self.is_fence() {
+        if !self.long && turn_fence(&mut self.fence, &self.line) {
             return;
         }
         let own = !self.long && self.fence.is_none();
@@ -328,23 +377,27 @@ impl Watch {
             self.found = Judgement::Near { line: self.number, miss };
         }
     }
+}
 
-    /// Is the current line the beginning or the end of a code fence? Keeps track of which one is open.
-    fn is_fence(&mut self) -> bool {
-        let mut line = self.line.as_str();
-        while let Some(inner) = strip_block_mark(line) {
-            line = inner.trim_start();
-        }
-        let Some(mark @ (b'`' | b'~')) = line.bytes().next() else { return false };
-        let count = line.bytes().take_while(|&byte| byte == mark).count();
-        let info = line[count..].trim();
-        match self.fence {
-            Some((open, least)) if mark == open && count >= least && info.is_empty() => self.fence = None,
-            None if count >= 3 && !(mark == b'`' && info.contains('`')) => self.fence = Some((mark, count)),
-            _ => return false,
-        }
-        true
+/// Can a line that begins so be neither blank nor, behind quote and list marks, a fence?
+fn is_plain(first: u8) -> bool {
+    first.is_ascii_graphic() && !first.is_ascii_digit() && !matches!(first, b'`' | b'~' | b'>' | b'-' | b'*' | b'+')
+}
+
+/// Is `line` the beginning or the end of a code fence? Keeps track of which one is open: its character, how many of it.
+fn turn_fence(open: &mut Option<(u8, usize)>, mut line: &str) -> bool {
+    while let Some(inner) = strip_block_mark(line) {
+        line = inner.trim_start();
     }
+    let Some(mark @ (b'`' | b'~')) = line.bytes().next() else { return false };
+    let count = line.bytes().take_while(|&byte| byte == mark).count();
+    let info = line[count..].trim();
+    match *open {
+        Some((opened, least)) if mark == opened && count >= least && info.is_empty() => *open = None,
+        None if count >= 3 && !(mark == b'`' && info.contains('`')) => *open = Some((mark, count)),
+        _ => return false,
+    }
+    true
 }
 
 /// One layer less: a quote or list mark in front, else one character of emphasis on each side.

@@ -51,9 +51,9 @@ pub(super) trait Sink {
     /// A string begins at a wanted node.
     fn string(&mut self, node: Node);
     /// The next bytes of its value.
-    fn piece(&mut self, node: Node, bytes: &[u8]);
+    fn piece(&mut self, bytes: &[u8]);
     /// It ends.
-    fn string_end(&mut self, node: Node);
+    fn string_end(&mut self);
     /// A number, a boolean or null at a wanted node.
     fn scalar(&mut self, node: Node, scalar: Scalar);
     /// The line is over and well-formed.
@@ -83,8 +83,8 @@ enum State {
     Hex(u8),
     /// Inside of a number.
     Number(Digits),
-    /// Inside of `true`, `false` or `null`: how many letters of it came.
-    Word(&'static str, usize),
+    /// Inside of `true`, `false` or `null`.
+    Word,
     /// A comma or the end of the container.
     After,
     /// Behind the outermost object.
@@ -150,6 +150,10 @@ pub(super) struct Lexer {
     is_key: bool,
     /// What is being read, if it is short: a wanted key or a wanted number.
     short: Vec<u8>,
+    /// The word being read.
+    word: Scalar,
+    /// The letters of it that are missing.
+    letters: &'static [u8],
     /// The digits of a `\uXXXX`.
     unit: u16,
     /// A high surrogate that waits for its low one.
@@ -170,6 +174,8 @@ impl Default for Lexer {
             value: Node::SKIP,
             is_key: false,
             short: Vec::with_capacity(MAX_KEY),
+            word: Scalar::Null,
+            letters: &[],
             unit: 0,
             high: None,
             head: Vec::new(),
@@ -185,18 +191,24 @@ impl Lexer {
         let mut line = 0;
         while at < chunk.len() {
             at = match self.state {
-                State::String => self.in_string(chunk, at, sink),
+                State::String => self.string(chunk, at, sink),
+                State::Number(digits) => self.number(digits, chunk, at, sink),
+                State::Word => self.letters(chunk, at, sink),
                 State::Bad => memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |found| at + found),
                 _ => at,
             };
-            let Some(&byte) = chunk.get(at) else { break };
-            if byte == b'\n' {
-                self.end_line(&chunk[line..at], sink);
-                line = at + 1;
-                at += 1;
-            } else if self.state != State::Bad {
-                at += usize::from(self.step(byte, sink));
+            at += self.punctuation(&chunk[at..]);
+            match (self.state, chunk.get(at)) {
+                (State::Key | State::FirstKey, Some(b'"')) => self.begin_key(),
+                (State::Value, Some(b'"')) => self.begin_string(sink),
+                (_, Some(b'\n')) => {
+                    self.end_line(&chunk[line..at], sink);
+                    line = at + 1;
+                }
+                (_, Some(&byte)) => self.step(byte, sink),
+                (_, None) => break,
             }
+            at += 1;
         }
         let rest = &chunk[line..];
         self.begun |= !rest.is_empty();
@@ -224,49 +236,64 @@ impl Lexer {
         self.high = None;
     }
 
-    /// Reads on in a string until something other than its plain bytes comes, and returns where that is; the end of the
-    /// string is taken, too.
-    fn in_string(&mut self, chunk: &[u8], at: usize, sink: &mut impl Sink) -> usize {
-        let rest = &chunk[at..];
-        let found = memchr3(b'"', b'\\', b'\n', rest).unwrap_or(rest.len());
-        if found > 0 {
-            self.piece(&rest[..found], sink);
-        }
-        match rest.get(found) {
-            Some(b'"') => self.end_string(sink),
-            Some(b'\\') => self.state = State::Escape,
-            Some(_) => {
-                self.state = State::Bad;
-                return at + found;
+    /// Reads on in a string, to its end if that is here; returns where something else comes.
+    fn string(&mut self, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
+        loop {
+            let rest = &chunk[at..];
+            let plain = plain_bytes(rest);
+            match rest.get(plain) {
+                Some(b'"') => {
+                    self.end_string(&rest[..plain], sink);
+                    return at + plain + 1;
+                }
+                Some(b'\\') => {
+                    self.piece(&rest[..plain], sink);
+                    let Some(byte) = rest.get(plain + 1).copied().and_then(unescape) else {
+                        self.state = State::Escape;
+                        return at + plain + 1;
+                    };
+                    self.piece(&[byte], sink);
+                    at += plain + 2;
+                }
+                Some(_) => {
+                    self.state = State::Bad;
+                    return at + plain;
+                }
+                None => {
+                    self.piece(rest, sink);
+                    return chunk.len();
+                }
             }
-            None => return chunk.len(),
         }
-        at + found + 1
     }
 
-    /// Takes one byte outside of plain string bytes. Says whether it was used up; if not, the state has changed and the
-    /// byte belongs to the next one.
-    fn step(&mut self, byte: u8, sink: &mut impl Sink) -> bool {
-        match self.state {
-            State::String => return false,
-            State::Escape => self.escape(byte, sink),
-            State::Hex(missing) => self.hex(byte, missing, sink),
-            State::Number(digits) => return self.digit(digits, byte, sink),
-            State::Word(word, came) => self.letter(word, came, byte, sink),
-            _ if matches!(byte, b' ' | b'\t' | b'\r') => {}
-            State::Start if byte == b'{' => {
+    /// Takes the colon behind a key or the comma behind a member, if it comes at once; returns how many bytes that are.
+    fn punctuation(&mut self, rest: &[u8]) -> usize {
+        self.state = match (self.state, rest.first()) {
+            (State::Colon, Some(b':')) => State::Value,
+            (State::After, Some(b',')) if self.is_object() => State::Key,
+            _ => return 0,
+        };
+        1
+    }
+
+    /// Takes one byte between strings, numbers and words.
+    fn step(&mut self, byte: u8, sink: &mut impl Sink) {
+        match (self.state, byte) {
+            (State::Value, _) if byte > b' ' => self.begin_value(byte, sink),
+            (State::After, _) if byte > b' ' => self.after(byte, sink),
+            (State::Escape, _) => self.escape(byte, sink),
+            (State::Hex(missing), _) => self.hex(byte, missing, sink),
+            (_, b' ' | b'\t' | b'\r') => {}
+            (State::Start, b'{') => {
                 self.value = Node::ROOT;
                 self.open(true, sink);
             }
-            State::FirstKey | State::Key if byte == b'"' => self.begin_key(),
-            State::FirstKey if byte == b'}' => self.close(true, sink),
-            State::Colon if byte == b':' => self.state = State::Value,
-            State::FirstValue if byte == b']' => self.close(false, sink),
-            State::Value | State::FirstValue => self.begin_value(byte, sink),
-            State::After => self.after(byte, sink),
+            (State::FirstKey, b'}') => self.close(true, sink),
+            (State::FirstValue, b']') => self.close(false, sink),
+            (State::FirstValue, _) => self.begin_value(byte, sink),
             _ => self.state = State::Bad,
         }
-        true
     }
 
     fn begin_key(&mut self) {
@@ -275,20 +302,22 @@ impl Lexer {
         self.state = State::String;
     }
 
+    fn begin_string(&mut self, sink: &mut impl Sink) {
+        self.is_key = false;
+        if self.value != Node::SKIP {
+            sink.string(self.value);
+        }
+        self.state = State::String;
+    }
+
     fn begin_value(&mut self, byte: u8, sink: &mut impl Sink) {
         match byte {
-            b'"' => {
-                self.is_key = false;
-                if self.value != Node::SKIP {
-                    sink.string(self.value);
-                }
-                self.state = State::String;
-            }
+            b'"' => self.begin_string(sink),
             b'{' => self.open(true, sink),
             b'[' => self.open(false, sink),
-            b't' => self.state = State::Word("true", 1),
-            b'f' => self.state = State::Word("false", 1),
-            b'n' => self.state = State::Word("null", 1),
+            b't' => self.begin_word(Scalar::Bool(true), b"rue"),
+            b'f' => self.begin_word(Scalar::Bool(false), b"alse"),
+            b'n' => self.begin_word(Scalar::Null, b"ull"),
             b'-' | b'0'..=b'9' => {
                 self.short.clear();
                 self.short.push(byte);
@@ -296,6 +325,12 @@ impl Lexer {
             }
             _ => self.state = State::Bad,
         }
+    }
+
+    fn begin_word(&mut self, word: Scalar, letters: &'static [u8]) {
+        self.word = word;
+        self.letters = letters;
+        self.state = State::Word;
     }
 
     fn open(&mut self, object: bool, sink: &mut impl Sink) {
@@ -360,10 +395,17 @@ impl Lexer {
 
     /// Bytes of the value of a string, or of a key.
     fn piece(&mut self, bytes: &[u8], sink: &mut impl Sink) {
+        if !bytes.is_empty() && (self.is_key || self.value != Node::SKIP) {
+            self.settle_surrogate(sink);
+            self.emit(bytes, sink);
+        }
+    }
+
+    /// A high surrogate that no low one follows is no character.
+    fn settle_surrogate(&mut self, sink: &mut impl Sink) {
         if self.high.take().is_some() {
             self.emit("\u{FFFD}".as_bytes(), sink);
         }
-        self.emit(bytes, sink);
     }
 
     fn emit(&mut self, bytes: &[u8], sink: &mut impl Sink) {
@@ -372,48 +414,47 @@ impl Lexer {
             let room = (MAX_KEY + 1).saturating_sub(self.short.len());
             self.short.extend_from_slice(&bytes[..bytes.len().min(room)]);
         } else if self.value != Node::SKIP {
-            sink.piece(self.value, bytes);
+            sink.piece(bytes);
         }
     }
 
-    fn end_string(&mut self, sink: &mut impl Sink) {
-        if self.high.take().is_some() {
-            self.emit("\u{FFFD}".as_bytes(), sink);
-        }
-        if self.is_key {
-            self.value = match self.parent() {
-                Node::SKIP => Node::SKIP,
-                parent => sink.member(parent, &self.short),
-            };
-            self.state = State::Colon;
-        } else {
+    /// The string ends after `rest`.
+    fn end_string(&mut self, rest: &[u8], sink: &mut impl Sink) {
+        if !self.is_key {
+            self.piece(rest, sink);
+            self.settle_surrogate(sink);
             if self.value != Node::SKIP {
-                sink.string_end(self.value);
+                sink.string_end();
             }
             self.state = State::After;
+            return;
         }
+        let parent = self.parent();
+        self.value = if parent == Node::SKIP {
+            self.high = None;
+            Node::SKIP
+        } else if self.short.is_empty() && self.high.is_none() {
+            sink.member(parent, rest)
+        } else {
+            self.piece(rest, sink);
+            self.settle_surrogate(sink);
+            sink.member(parent, &self.short)
+        };
+        self.state = State::Colon;
     }
 
     fn escape(&mut self, byte: u8, sink: &mut impl Sink) {
-        let plain = match byte {
-            b'"' | b'\\' | b'/' => byte,
-            b'b' => 8,
-            b'f' => 12,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'u' => {
+        match unescape(byte) {
+            Some(plain) => {
+                self.piece(&[plain], sink);
+                self.state = State::String;
+            }
+            None if byte == b'u' => {
                 self.unit = 0;
                 self.state = State::Hex(4);
-                return;
             }
-            _ => {
-                self.state = State::Bad;
-                return;
-            }
-        };
-        self.piece(&[plain], sink);
-        self.state = State::String;
+            None => self.state = State::Bad,
+        }
     }
 
     fn hex(&mut self, byte: u8, missing: u8, sink: &mut impl Sink) {
@@ -439,7 +480,7 @@ impl Lexer {
         let unit = self.unit;
         let point = match (unit, self.high) {
             (0xD800..=0xDBFF, _) => {
-                self.piece(&[], sink);
+                self.settle_surrogate(sink);
                 self.high = Some(unit);
                 return;
             }
@@ -453,39 +494,94 @@ impl Lexer {
         self.piece(character.encode_utf8(&mut [0; 4]).as_bytes(), sink);
     }
 
-    fn digit(&mut self, digits: Digits, byte: u8, sink: &mut impl Sink) -> bool {
-        if let Some(next) = digits.next(byte) {
+    /// Reads on in a number; returns where it ends.
+    fn number(&mut self, mut digits: Digits, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
+        while let Some(&byte) = chunk.get(at) {
+            match digits.next(byte) {
+                Some(next) => digits = next,
+                None => {
+                    self.end_number(digits, sink);
+                    return at;
+                }
+            }
             if self.short.len() <= MAX_NUMBER {
                 self.short.push(byte);
             }
-            self.state = State::Number(next);
-            return true;
+            at += 1;
         }
-        if !digits.is_complete() {
-            self.state = State::Bad;
-            return false;
-        }
-        self.state = State::After;
-        if self.value != Node::SKIP
+        self.state = State::Number(digits);
+        at
+    }
+
+    fn end_number(&mut self, digits: Digits, sink: &mut impl Sink) {
+        self.state = if digits.is_complete() { State::After } else { State::Bad };
+        if self.state == State::After
+            && self.value != Node::SKIP
             && self.short.len() <= MAX_NUMBER
             && let Some(number) = std::str::from_utf8(&self.short).ok().and_then(|text| text.parse().ok())
         {
             sink.scalar(self.value, Scalar::Number(number));
         }
-        false
     }
 
-    fn letter(&mut self, word: &'static str, came: usize, byte: u8, sink: &mut impl Sink) {
-        if word.as_bytes().get(came) != Some(&byte) {
+    /// Reads on in a word; returns where it ends.
+    fn letters(&mut self, chunk: &[u8], at: usize, sink: &mut impl Sink) -> usize {
+        let rest = &chunk[at..];
+        let (now, later) = self.letters.split_at(self.letters.len().min(rest.len()));
+        if !rest.starts_with(now) {
             self.state = State::Bad;
-        } else if came + 1 < word.len() {
-            self.state = State::Word(word, came + 1);
-        } else {
+            return at;
+        }
+        self.letters = later;
+        if later.is_empty() {
             self.state = State::After;
             if self.value != Node::SKIP {
-                let scalar = if word == "null" { Scalar::Null } else { Scalar::Bool(word == "true") };
-                sink.scalar(self.value, scalar);
+                sink.scalar(self.value, self.word);
             }
         }
+        at + now.len()
     }
+}
+
+/// What stands for `byte` behind a backslash, if that is one byte.
+fn unescape(byte: u8) -> Option<u8> {
+    match byte {
+        b'"' | b'\\' | b'/' => Some(byte),
+        b'b' => Some(8),
+        b'f' => Some(12),
+        b'n' => Some(b'\n'),
+        b'r' => Some(b'\r'),
+        b't' => Some(b'\t'),
+        _ => None,
+    }
+}
+
+/// How many bytes of a string come before a quote, a backslash or a newline. Most strings are short: their first words
+/// are looked at here, eight bytes at once; only the rest is worth a call.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    const NEAR: usize = 24;
+    let mut at = 0;
+    while let Some(word) = bytes.get(at..at + 8)
+        && at < NEAR
+    {
+        let word = word.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        let hits = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES) | zeros(word ^ NEWLINES);
+        if hits != 0 {
+            return at + hits.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = &bytes[at..];
+    at + memchr3(b'"', b'\\', b'\n', rest).unwrap_or(rest.len())
+}
+
+/// A one in each of eight bytes.
+const EIGHT: u64 = 0x0101_0101_0101_0101;
+const QUOTES: u64 = EIGHT * b'"' as u64;
+const BACKSLASHES: u64 = EIGHT * b'\\' as u64;
+const NEWLINES: u64 = EIGHT * b'\n' as u64;
+
+/// The high bit of each byte that is zero (the lowest one is exact, which is all that is asked for).
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(EIGHT) & !word & (EIGHT * 0x80)
 }

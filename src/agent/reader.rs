@@ -13,8 +13,8 @@ use std::sync::Arc;
 const MAX_HELD: usize = 256 * 1024;
 /// So many signs of one line are held back.
 const MAX_SIGNS: usize = 1024;
-/// So many bytes of a long text are decoded at once.
-const BATCH: usize = 16 * 1024;
+/// So many bytes of a long text are decoded at once: few enough to stay close to the processor.
+const BATCH: usize = 2000;
 /// So much of a line that is none of the protocol is shown, characters.
 const MAX_STRAY: usize = 500;
 
@@ -157,6 +157,8 @@ struct Desk<P> {
     prose: Prose,
     /// Bytes of `prose` that are not decoded yet: always whole batches, so that nothing depends on how the input was cut.
     raw: Vec<u8>,
+    /// What the string being read is wanted for.
+    target: Option<(usize, Keep)>,
     /// Some of the line's text did not fit.
     is_long: bool,
     lines: LineCounts,
@@ -172,6 +174,7 @@ impl<P: Protocol> Reader<P> {
             held: Held::default(),
             prose: Prose::new(Watch::new(&rule)),
             raw: Vec::with_capacity(BATCH),
+            target: None,
             is_long: false,
             lines: LineCounts::default(),
             protocol,
@@ -251,7 +254,8 @@ impl<P: Protocol> Sink for Pass<'_, P> {
     }
 
     fn string(&mut self, node: Node) {
-        match self.desk.shape.wanted(node) {
+        self.desk.target = self.desk.shape.wanted(node);
+        match self.desk.target {
             Some((field, Keep::Short)) => self.desk.fields.begin_text(field),
             Some((field, Keep::Prose)) => {
                 self.desk.fields.begin_text(field);
@@ -262,8 +266,8 @@ impl<P: Protocol> Sink for Pass<'_, P> {
         }
     }
 
-    fn piece(&mut self, node: Node, mut bytes: &[u8]) {
-        match self.desk.shape.wanted(node) {
+    fn piece(&mut self, mut bytes: &[u8]) {
+        match self.desk.target {
             Some((field, Keep::Short)) => self.desk.fields.push_text(field, bytes),
             Some((field, Keep::Prose)) => {
                 while self.desk.raw.len() + bytes.len() > BATCH {
@@ -278,8 +282,8 @@ impl<P: Protocol> Sink for Pass<'_, P> {
         }
     }
 
-    fn string_end(&mut self, node: Node) {
-        if let Some((field, Keep::Prose)) = self.desk.shape.wanted(node) {
+    fn string_end(&mut self) {
+        if let Some((field, Keep::Prose)) = self.desk.target {
             self.settle(field, true);
             let empty = Prose::new(Watch::new(&self.desk.rule));
             let prose = std::mem::replace(&mut self.desk.prose, empty);

@@ -2,6 +2,8 @@
 
 use super::json::{Node, Scalar};
 
+/// No wanted key is longer.
+const MAX_KEY: usize = 30;
 /// How much of a short string is kept, bytes.
 const MAX_SHORT: usize = 512;
 
@@ -30,7 +32,10 @@ pub(super) struct Shape {
 /// A place in the tree; its number is its [`Node`].
 #[derive(Debug, Clone, Default)]
 struct Place {
+    /// Sorted by length, so that few are compared.
     members: Vec<(&'static str, Node)>,
+    /// For each length of a key, how many members are shorter.
+    shorter: [u8; MAX_KEY + 2],
     element: Option<Node>,
     wanted: Option<(usize, Keep)>,
     /// The fields here and below.
@@ -75,7 +80,10 @@ impl Shape {
             return known;
         }
         let node = self.new_place();
-        self.place_mut(parent).members.push((key, node));
+        let place = self.place_mut(parent);
+        let at = place.members.partition_point(|(name, _)| name.len() <= key.len());
+        place.members.insert(at, (key, node));
+        place.shorter.iter_mut().skip(key.len() + 1).for_each(|count| *count += 1);
         node
     }
 
@@ -95,7 +103,12 @@ impl Shape {
     }
 
     pub(super) fn member(&self, parent: Node, key: &[u8]) -> Node {
-        let found = self.place(parent).members.iter().find(|(name, _)| name.as_bytes() == key);
+        if key.len() > MAX_KEY {
+            return Node::SKIP;
+        }
+        let place = self.place(parent);
+        let same_length = usize::from(place.shorter[key.len()])..usize::from(place.shorter[key.len() + 1]);
+        let found = place.members[same_length].iter().find(|(name, _)| name.as_bytes() == key);
         found.map_or(Node::SKIP, |(_, node)| *node)
     }
 

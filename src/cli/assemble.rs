@@ -3,6 +3,7 @@
 use super::audience::RealAudience;
 use super::error::{Error, Result};
 use super::loop_settings::LoopSettings;
+use super::recover::{self, Known};
 use crate::driver::orders::RealOrders;
 use crate::driver::seams::{Clock, Journal, Order};
 use crate::driver::{Driver, Outcome, Parts, control};
@@ -10,7 +11,7 @@ use crate::engine::{Ask, Board, Input, LoopPlan, Stamped, Wake};
 use crate::host::{clock, process};
 use crate::journal::{FileJournal, RunFolder, RunRecord};
 use crate::model::{Now, RunEnding, Span, Tick};
-use crate::runtime::process::ProcessRuntime;
+use crate::runtime::process::{ProcessRuntime, live_attempts};
 use jiff::tz::TimeZone;
 use std::io;
 
@@ -59,17 +60,17 @@ async fn drive(
     facts: Vec<Stamped>,
     warnings: &[String],
 ) -> Result<Outcome> {
+    let mut journal = Facts(journal);
     let failed = |what: &str, error: io::Error| Error::failed(format!("cannot {what}: {error}"));
     let boot_id = process::boot_id().map_err(|error| failed("read the boot id", error))?.to_owned();
-    let board = Board::replay(&facts);
-    let known = board.run.is_some();
-    let input = match first {
-        First::Begin => Input::Begin { run: record.id.clone(), policy: settings.policy.clone(), boot_id },
-        // A journal whose first line was damaged: the record knows the rules.
-        First::Resume | First::Close if !known => {
-            Input::Begin { run: record.id.clone(), policy: settings.policy.clone(), boot_id }
+    let (input, board) = match first {
+        First::Begin => {
+            (Input::Begin { run: record.id.clone(), policy: settings.policy.clone(), boot_id }, Board::default())
         }
-        First::Resume | First::Close => Input::Resume { boot_id },
+        First::Resume | First::Close => {
+            let board = put_back(folder, record, settings, &mut journal, facts, &boot_id)?;
+            (Input::Resume { boot_id }, board)
+        }
     };
     let close = Order::Ask(Ask::Stop { signal: nix::libc::SIGTERM, at_once: true });
     let listener = control::bind(folder.path(), RunFolder::socket_name());
@@ -78,7 +79,7 @@ async fn drive(
     warnings.iter().for_each(|warning| audience.warn(warning));
     let parts = Parts {
         runtime: ProcessRuntime::new(folder.path()).map_err(|error| failed("set up the runtime", error))?,
-        journal: Facts(journal),
+        journal,
         clock: RealClock {
             zone: TimeZone::system(),
             timer: clock::WallTimer::new().map_err(|error| failed("make a timer", error))?,
@@ -94,6 +95,30 @@ async fn drive(
     Ok(outcome)
 }
 
+/// The board of a run that is taken over, with what its journal forgot put back and made durable.
+fn put_back(
+    folder: &RunFolder,
+    record: &RunRecord,
+    settings: &LoopSettings,
+    journal: &mut Facts,
+    facts: Vec<Stamped>,
+    boot_id: &str,
+) -> Result<Board> {
+    let mut board = Board::replay(&facts);
+    let live = live_attempts(folder.path()).unwrap_or_default();
+    let known = Known { run: &record.id, policy: &settings.policy, boot_id, live: &live };
+    let missing = recover::missing(&board, &known, clock::now());
+    if missing.is_empty() {
+        return Ok(board);
+    }
+    super::print::warning(&format!("{} facts that the journal forgot are put back from what lives", missing.len()));
+    journal.write(&missing).map_err(|error| {
+        Error::cannot_write(format!("cannot write the journal {}: {error}", folder.journal().display()))
+    })?;
+    missing.iter().for_each(|fact| board.apply(fact));
+    Ok(board)
+}
+
 /// Runs a future on a tokio runtime of this thread.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
@@ -106,10 +131,16 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
 /// The facts' file.
 struct Facts(FileJournal);
 
-impl Journal for Facts {
-    async fn append(&mut self, facts: &[Stamped]) -> io::Result<()> {
+impl Facts {
+    fn write(&mut self, facts: &[Stamped]) -> io::Result<()> {
         let lines = facts.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
         self.0.append(lines.iter().map(String::as_str))
+    }
+}
+
+impl Journal for Facts {
+    async fn append(&mut self, facts: &[Stamped]) -> io::Result<()> {
+        self.write(facts)
     }
 }
 

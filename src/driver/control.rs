@@ -13,9 +13,10 @@
 
 use crate::engine::Ask;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -70,7 +71,8 @@ pub fn bind(folder: &Path, name: &str) -> io::Result<UnixListener> {
         _ => {}
     }
     let (_folder, path) = short_path(folder, name)?;
-    let listener = UnixListener::bind(path)?;
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

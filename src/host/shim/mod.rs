@@ -126,8 +126,9 @@ impl From<StartError> for Failure {
 
 /// The system's words without Rust's `(os error 2)` behind them.
 fn words(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(errno) => nix::errno::Errno::from_raw(errno).desc().to_owned(),
-        None => error.to_string(),
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
     }
 }

@@ -11,10 +11,11 @@ mod start;
 
 use super::{Event, Nudge, Runtime};
 use crate::host::inotify::{Change, Watch, Watcher};
+use crate::host::order::{self, Order};
 use crate::host::process::{self, PidFd};
 use crate::host::ready::Crowd;
 use crate::host::record::{self, Record};
-use crate::host::{files, order, shim};
+use crate::host::{files, shim};
 use crate::model::{AttemptId, Exit, Found, Handle, Launch, LaunchError};
 use follow::{Follow, Step};
 use nix::sys::signal::Signal;
@@ -60,8 +61,10 @@ pub struct LiveAttempt {
     pub number: u32,
     /// Which try of it.
     pub tries: u32,
-    /// Its processes; `None` while it is just starting.
-    pub handle: Option<Handle>,
+    /// Its raw log.
+    pub out: PathBuf,
+    /// The size of the raw log when it began.
+    pub out_from: u64,
 }
 
 impl ProcessRuntime {
@@ -331,8 +334,9 @@ fn live_attempt(folder: &Path) -> Option<LiveAttempt> {
     let (number, tries) = folder.file_name()?.to_str()?.split_once('.')?;
     let file = File::open(folder.join(record::NAME)).ok()?;
     record::is_held(&file).ok()?.then_some(())?;
-    let handle = record::read(&file).ok().as_ref().and_then(handle);
-    Some(LiveAttempt { number: number.parse().ok()?, tries: tries.parse().ok()?, handle })
+    let order = Order::decode(&std::fs::read(folder.join(order::NAME)).ok()?)?;
+    let out_from = record::read(&file).ok()?.started.map_or(0, |started| started.out_from);
+    Some(LiveAttempt { number: number.parse().ok()?, tries: tries.parse().ok()?, out: order.out, out_from })
 }
 
 fn attempts_folder(run_folder: &Path) -> io::Result<PathBuf> {

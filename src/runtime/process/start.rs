@@ -39,11 +39,25 @@ impl ProcessRuntime {
                 Ok(handle)
             }
             Err(error) => {
-                if let Some(pid) = self.forget(token).and_then(|follow| follow.child) {
+                if let Some(pid) = self.give_up(token).await {
                     end_shim(pid);
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Ends to follow a failed start. Returns the shim that is still to be ended; one that was killed in the middle may
+    /// have started a worker, which is ended here.
+    async fn give_up(&mut self, token: u64) -> Option<i32> {
+        loop {
+            let follow = self.followed.get_mut(&token)?;
+            let record = follow.record();
+            let killed = follow.shim.is_none() && record.failed.is_none();
+            if !killed || follow.end_leftovers(&self.folder, &record, &self.crowd, token).is_some() {
+                return self.forget(token)?.child;
+            }
+            self.wait().await;
         }
     }
 
@@ -182,7 +196,7 @@ fn failed(error: io::Error) -> LaunchError {
 }
 
 fn silent() -> LaunchError {
-    LaunchError { message: "the shim ended before it could start anything".into(), permanent: false }
+    LaunchError { message: "the shim was killed while it started the worker".into(), permanent: false }
 }
 
 /// An error that may pass.
