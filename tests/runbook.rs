@@ -116,7 +116,7 @@ fn start_monitor_stop_and_restart() {
     // Done: the session ends with it.
     let status = desk.shell("swarm loop logs -f >/dev/null; swarm loop status --json").output().unwrap();
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
-    assert_eq!(status["exit_code"], 0, "{status}");
+    assert_eq!(status["ended"]["exit_code"], 0, "{status}");
     assert_eq!(desk.typed("git log --format=%s -2").trim(), "two\none");
     assert_eq!(desk.typed("ls .loop-logs/iteration-*.log | wc -l").trim(), "3");
 }

@@ -435,3 +435,205 @@ fn stands_alone(text: &str, range: Range<usize>) -> bool {
     let joined_before = text[..range.start].chars().next_back().is_some_and(|c| is_name(c) || c == '.');
     !joined_before && !joined_after
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rule(pattern: &str, which: DoneMatch) -> Arc<DoneRule> {
+        Arc::new(DoneRule::new(pattern, which).unwrap())
+    }
+
+    fn judge(rule: &Arc<DoneRule>, text: &str, size: usize) -> Judgement {
+        let mut watch = Watch::new(rule);
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (piece, later) = rest.split_at(boundary(rest, size.max(4)));
+            watch.feed(piece);
+            rest = later;
+        }
+        watch.finish()
+    }
+
+    const DONE: fn(u64) -> Judgement = |line| Judgement::Done { line };
+    const NOTHING: fn(u64) -> Judgement = |_| Judgement::Nothing;
+    const PROSE: fn(u64) -> Judgement = |line| Judgement::Near { line, miss: Miss::InProse };
+    const FENCED: fn(u64) -> Judgement = |line| Judgement::Near { line, miss: Miss::InFence };
+    const EARLY: fn(u64) -> Judgement = |line| Judgement::Near { line, miss: Miss::NotLast };
+
+    #[test]
+    fn the_last_line_counts() {
+        for (text, expected) in [
+            // Met.
+            ("/done", DONE(1)),
+            ("All finished.\n\n/done", DONE(3)),
+            ("All finished.\n/done\n", DONE(2)),
+            ("/done\n\n \n\t\n", DONE(1)),
+            ("/done\r\n", DONE(1)),
+            ("ok\r\n/done\r\n\r\n", DONE(2)),
+            ("  /done  ", DONE(1)),
+            ("\u{a0}/done\u{3000}", DONE(1)),
+            ("`/done`", DONE(1)),
+            ("**/done**", DONE(1)),
+            ("__/done__", DONE(1)),
+            ("_/done_", DONE(1)),
+            ("**`/done`**", DONE(1)),
+            ("> /done", DONE(1)),
+            (">/done", DONE(1)),
+            ("> > `/done`", DONE(1)),
+            ("- /done", DONE(1)),
+            ("* /done", DONE(1)),
+            ("+ /done", DONE(1)),
+            ("1. /done", DONE(1)),
+            ("12) **/done**", DONE(1)),
+            ("* **/done**", DONE(1)),
+            ("/done**", DONE(1)),
+            ("```\ncode\n```\n/done", DONE(4)),
+            ("~~~ sh\n/done\n~~~\n/done", DONE(4)),
+            ("````\n```\n````\n/done", DONE(4)),
+            ("```one line```\n/done", DONE(2)),
+            ("/done\nno, wait\n/done", DONE(3)),
+            ("I print /done when ready.\n/done", DONE(2)),
+            ("Fertig 完了 🚀\u{1b}[0m\tCR\rLF.\n\n/done", DONE(3)),
+            // Not met, and the word appears.
+            ("/done\n\nWait, that was early.", EARLY(1)),
+            ("**/done**\nmore", EARLY(1)),
+            ("/done\n---", EARLY(1)),
+            ("I will print /done later", PROSE(1)),
+            ("I will print `/done` later.", PROSE(1)),
+            ("/done.", PROSE(1)),
+            ("/done!", PROSE(1)),
+            ("ok /done", PROSE(1)),
+            ("/done /done", PROSE(1)),
+            ("# /done", PROSE(1)),
+            ("\"/done\"", PROSE(1)),
+            ("~~/done~~", PROSE(1)),
+            ("1.2. /done", PROSE(1)),
+            ("text\r/done", PROSE(1)),
+            ("```\n/done\n```", FENCED(2)),
+            ("```\n/done", FENCED(2)),
+            ("```\n/done\n```\nbut two tasks are open.", FENCED(2)),
+            ("   ```text\n/done\n   ```", FENCED(2)),
+            ("> ```\n> /done\n> ```", FENCED(2)),
+            ("- ```\n  /done\n  ```", FENCED(2)),
+            ("~~~\n```\n/done\n```", FENCED(3)),
+            ("````\n```\n/done", FENCED(3)),
+            ("```\n```not an end\n/done", FENCED(3)),
+            // Not met, and what appears is no word of its own.
+            ("", NOTHING(0)),
+            ("\n\n", NOTHING(0)),
+            ("done", NOTHING(0)),
+            ("/DONE", NOTHING(0)),
+            ("/ done", NOTHING(0)),
+            ("//done", NOTHING(0)),
+            ("/done/", NOTHING(0)),
+            ("/doneness", NOTHING(0)),
+            ("see docs/done.md and a/done/b", NOTHING(0)),
+            ("cat /done.txt", NOTHING(0)),
+            ("x/done", NOTHING(0)),
+        ] {
+            for size in [4, 5, 7, 4096, usize::MAX] {
+                assert_eq!(judge(&rule(DEFAULT_PATTERN, DoneMatch::Last), text, size), expected, "{text:?} by {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_places() {
+        let (line, anywhere) = (rule("/done", DoneMatch::Line), rule("/done", DoneMatch::Anywhere));
+        for (text, in_line, in_any) in [
+            ("/done\nmore", DONE(1), DONE(1)),
+            ("a\n- `/done`\nb", DONE(2), DONE(2)),
+            ("```\n/done\n```", FENCED(2), DONE(2)),
+            ("I print /done later", PROSE(1), DONE(1)),
+            ("docs/done.md", NOTHING(0), DONE(1)),
+            ("nothing", NOTHING(0), NOTHING(0)),
+        ] {
+            for size in [4, usize::MAX] {
+                assert_eq!(judge(&line, text, size), in_line, "line: {text:?}");
+                assert_eq!(judge(&anywhere, text, size), in_any, "anywhere: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_patterns() {
+        for (pattern, text, is_done) in [
+            ("ALL DONE", "**ALL DONE**", true),
+            ("ALL DONE", "ALL DONE now", false),
+            ("__DONE__", "__DONE__", true),
+            ("__DONE__", "`__DONE__`", true),
+            ("__DONE__", "**__DONE__**", true),
+            ("(?i)done", "DONE", true),
+            ("(?i)done", "undone", false),
+            ("done|finished", "finished", true),
+            ("done|finished", "done finished", false),
+            ("^/done$", "> /done", true),
+            ("- \\[x\\] end", "- [x] end", true),
+            (r"DONE \d+/\d+", "x\nDONE 4/4", true),
+            (r"DONE \d+/\d+", "x\nDONE 4/", false),
+            ("完了", "完了", true),
+        ] {
+            let judgement = judge(&rule(pattern, DoneMatch::Last), text, 4);
+            assert_eq!(matches!(judgement, Judgement::Done { .. }), is_done, "{pattern} {text:?}: {judgement:?}");
+        }
+    }
+
+    #[test]
+    fn wrong_patterns() {
+        for pattern in ["(", "a)|(b", "", ".*", "x?", "[", "^$"] {
+            assert!(DoneRule::new(pattern, DoneMatch::Last).is_err(), "{pattern}");
+        }
+        assert!(DoneRule::new("^", DoneMatch::Anywhere).is_err());
+    }
+
+    #[test]
+    fn long_lines() {
+        let rule = rule(DEFAULT_PATTERN, DoneMatch::Last);
+        let long = "word ".repeat(4000);
+        for size in [100, usize::MAX] {
+            assert_eq!(judge(&rule, &format!("{long}\n/done"), size), DONE(2));
+            assert_eq!(judge(&rule, &format!("{long}/done"), size), PROSE(1));
+            assert_eq!(judge(&rule, &format!("/done {long}"), size), PROSE(1));
+            assert_eq!(judge(&rule, &format!("{long}/done {long}\nend"), size), PROSE(1));
+            assert_eq!(judge(&rule, &format!("/done\n{long}"), size), EARLY(1));
+            assert_eq!(judge(&rule, &format!("{}/done", " ".repeat(9000)), size), DONE(1));
+            let anywhere = Arc::new(DoneRule::new("^/done$", DoneMatch::Anywhere).unwrap());
+            let at_borders = format!("{}/done{}", "x".repeat(WINDOW - 5), "y".repeat(WINDOW));
+            assert_eq!(judge(&anywhere, &at_borders, size), Judgement::Nothing);
+        }
+    }
+
+    #[test]
+    fn a_watch_can_be_used_again() {
+        let mut watch = Watch::new(&rule(DEFAULT_PATTERN, DoneMatch::Last));
+        watch.feed("```\n/done");
+        assert_eq!(watch.finish(), FENCED(2));
+        watch.feed("\n/done");
+        assert_eq!(watch.finish(), DONE(2));
+        assert_eq!(watch.finish(), Judgement::Nothing);
+    }
+
+    #[test]
+    fn prompts_that_resemble() {
+        let plain = rule("/done", DoneMatch::Last);
+        assert!(resembles("When all is finished print /done alone.", &plain));
+        assert!(resembles("Finish with:\n```\n/done\n```", &plain));
+        assert!(!resembles("When all is finished say so.", &plain));
+        assert!(resembles("end with\n**FIN**", &rule("^FIN$", DoneMatch::Last)));
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_do_not_matter(
+            lines in prop::collection::vec(prop_oneof!["/done", "```", "~~~", "- /done", "", " ", "[a-zä/完 ]{0,12}", Just("x".repeat(5000)), Just(format!("{}/done y", "x ".repeat(2046)))], 0..12),
+            size in 4usize..40,
+            which in prop_oneof![Just(DoneMatch::Last), Just(DoneMatch::Line), Just(DoneMatch::Anywhere)],
+            pattern in prop_oneof![Just("/done"), Just("^/done$"), Just("(?i)/DONE"), Just(r"\b.done\b")],
+        ) {
+            let (rule, text) = (rule(pattern, which), lines.join("\n"));
+            prop_assert_eq!(judge(&rule, &text, size), judge(&rule, &text, usize::MAX));
+        }
+    }
+}

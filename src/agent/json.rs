@@ -585,3 +585,249 @@ const NEWLINES: u64 = EIGHT * b'\n' as u64;
 fn zeros(word: u64) -> u64 {
     word.wrapping_sub(EIGHT) & !word & (EIGHT * 0x80)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+    use std::cell::RefCell;
+
+    /// A sink that wants everything and builds the values again.
+    #[derive(Default)]
+    struct Builder {
+        /// The open containers; what is not known to be an array is an object. With the key under which each stands.
+        open: RefCell<Vec<(Value, String)>>,
+        key: RefCell<String>,
+        text: Vec<u8>,
+        line: Option<Value>,
+        /// The value of each line; none if it is broken.
+        lines: Vec<Option<Value>>,
+    }
+
+    impl Builder {
+        fn put(&mut self, value: Value) {
+            match self.open.get_mut().last_mut() {
+                Some((Value::Array(array), _)) => array.push(value),
+                Some((Value::Object(object), _)) => {
+                    object.insert(self.key.get_mut().clone(), value);
+                }
+                _ => self.line = Some(value),
+            }
+        }
+    }
+
+    impl Sink for Builder {
+        fn member(&self, _: Node, key: &[u8]) -> Node {
+            *self.key.borrow_mut() = String::from_utf8_lossy(key).into_owned();
+            Node(1)
+        }
+        fn element(&self, _: Node) -> Node {
+            if let Some((container, _)) = self.open.borrow_mut().last_mut()
+                && container.is_object()
+            {
+                *container = Value::Array(Vec::new());
+            }
+            Node(1)
+        }
+        fn open(&mut self, _: Node) {
+            let key = self.key.get_mut().clone();
+            self.open.get_mut().push((Value::Object(Map::new()), key));
+        }
+        fn close(&mut self, _: Node) {
+            let (value, key) = self.open.get_mut().pop().unwrap();
+            *self.key.get_mut() = key;
+            self.put(value);
+        }
+        fn string(&mut self, _: Node) {
+            self.text.clear();
+        }
+        fn piece(&mut self, bytes: &[u8]) {
+            self.text.extend_from_slice(bytes);
+        }
+        fn string_end(&mut self) {
+            let text = String::from_utf8_lossy(&self.text).into_owned();
+            self.put(Value::String(text));
+        }
+        fn scalar(&mut self, _: Node, scalar: Scalar) {
+            self.put(match scalar {
+                Scalar::Null => Value::Null,
+                Scalar::Bool(value) => value.into(),
+                Scalar::Number(value) => value.into(),
+            });
+        }
+        fn whole(&mut self) {
+            self.lines.push(self.line.take());
+        }
+        fn broken(&mut self, _: &[u8]) {
+            self.line = None;
+            self.open.get_mut().clear();
+            self.lines.push(None);
+        }
+    }
+
+    fn lex(bytes: &[u8], mut cuts: impl Iterator<Item = usize>) -> Vec<Option<Value>> {
+        let (mut lexer, mut builder, mut rest) = (Lexer::default(), Builder::default(), bytes);
+        while !rest.is_empty() {
+            let (chunk, later) = rest.split_at(cuts.next().unwrap_or(rest.len()).clamp(1, rest.len()));
+            lexer.feed(chunk, &mut builder);
+            rest = later;
+        }
+        lexer.finish(&mut builder);
+        builder.lines
+    }
+
+    /// What serde_json says; all numbers as doubles.
+    fn oracle(line: &str) -> Option<Value> {
+        fn doubles(value: Value) -> Value {
+            match value {
+                Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
+                Value::Array(array) => array.into_iter().map(doubles).collect(),
+                Value::Object(object) => object.into_iter().map(|(key, value)| (key, doubles(value))).collect(),
+                other => other,
+            }
+        }
+        serde_json::from_str::<Value>(line).ok().filter(Value::is_object).map(doubles)
+    }
+
+    /// Lines that this lexer may be more lenient with (or read a number of more exactly).
+    fn is_leniency(line: &str) -> bool {
+        let lower = line.to_lowercase();
+        lower.contains("\\ud") || lower.contains('e') && lower.contains(|c: char| c.is_ascii_digit())
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            // Exact in binary: without a feature of its own serde_json reads others wrong in the last bit.
+            any::<i32>().prop_map(|eighths| Value::from(f64::from(eighths) / 8.0)),
+            "[ -~äß完🚀\n\t\"\\\\]{0,40}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec(("[a-c\"\\\\ä]{0,3}", inner), 0..5)
+                    .prop_map(|members| members.into_iter().collect::<Value>()),
+            ]
+        })
+    }
+
+    fn object() -> impl Strategy<Value = Value> {
+        prop::collection::vec(("[a-d]{1,2}", value()), 0..6).prop_map(|members| members.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn reads_what_serde_writes(objects in prop::collection::vec(object(), 1..4), cuts in prop::collection::vec(1usize..30, 0..60), pretty: bool) {
+            let text: Vec<String> = objects.iter().map(|object| {
+                if pretty {
+                    serde_json::to_string_pretty(object).unwrap().replace('\n', "\t ")
+                } else {
+                    serde_json::to_string(object).unwrap()
+                }
+            }).collect();
+            let expected: Vec<_> = text.iter().map(|line| oracle(line)).collect();
+            prop_assert_eq!(lex(text.join("\n").as_bytes(), cuts.into_iter()), expected);
+        }
+
+        #[test]
+        fn rejects_what_serde_rejects(
+            object in object(),
+            edits in prop::collection::vec((any::<prop::sample::Index>(), "[]\\[{}\":,\\\\0-9.eE+\\-truefalsnu ]?", any::<bool>()), 1..4),
+            cuts in prop::collection::vec(1usize..30, 0..20),
+        ) {
+            let mut line: Vec<char> = serde_json::to_string(&object).unwrap().chars().collect();
+            for (at, new, instead) in edits {
+                let at = at.index(line.len());
+                line.splice(at..at + usize::from(instead), new.chars());
+                if line.is_empty() { line.push('{'); }
+            }
+            let line: String = line.into_iter().collect();
+            let (ours, theirs) = (lex(line.as_bytes(), cuts.into_iter()), oracle(&line));
+            if !is_leniency(&line) {
+                prop_assert_eq!(ours, vec![theirs], "{}", line);
+            } else if theirs.is_some() {
+                prop_assert!(ours[0].is_some(), "{}", line);
+            }
+        }
+    }
+
+    #[test]
+    fn grammar() {
+        let accepted = [
+            "{}",
+            " {\t} \r",
+            r#"{"a":[]}"#,
+            r#"{"a":[[],{}]}"#,
+            r#"{"a":-0.5e+3}"#,
+            r#"{"a":0}"#,
+            r#"{"a":"\u00e4\ud83d\ude80"}"#,
+            r#"{"\u0061":1}"#,
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":true,"b":[false,null]}"#,
+        ];
+        for line in accepted {
+            assert_eq!(lex(line.as_bytes(), std::iter::repeat(1)), vec![oracle(line)], "{line}");
+            assert!(oracle(line).is_some(), "{line}");
+        }
+        let rejected = [
+            "{",
+            "}",
+            "[]",
+            "1",
+            "true",
+            "\"a\"",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{,}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":01}"#,
+            r#"{"a":1.}"#,
+            r#"{"a":.5}"#,
+            r#"{"a":-}"#,
+            r#"{"a":1e}"#,
+            r#"{"a":+1}"#,
+            r#"{"a":tru}"#,
+            r#"{"a":truex}"#,
+            r#"{"a":"\x"}"#,
+            r#"{"a":"\u00g0"}"#,
+            r#"{"a":1}}"#,
+            r#"{"a":1} {"#,
+            r#"{"a":1]"#,
+            r#"{"a":[1}"#,
+            r#"{"a" 1}"#,
+            r#"{a:1}"#,
+            r#"{"a":"b}"#,
+        ];
+        for line in rejected {
+            assert_eq!(lex(line.as_bytes(), std::iter::repeat(1)), vec![None], "{line}");
+            assert_eq!(oracle(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn depth_is_limited_like_serde_json() {
+        for depth in [126, 127, 128, 400] {
+            let line = format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+            assert_eq!(lex(line.as_bytes(), std::iter::empty())[0].is_some(), depth <= MAX_DEPTH, "{depth}");
+            assert_eq!(oracle(&line).is_some(), depth <= MAX_DEPTH, "{depth}");
+        }
+    }
+
+    #[test]
+    fn lenient_where_nothing_is_lost() {
+        let text = |line: &[u8]| lex(line, std::iter::repeat(1))[0].as_ref().map(|value| value["a"].clone());
+        assert_eq!(text(b"{\"a\":\"x\x00\x07y\"}"), Some("x\0\u{7}y".into()));
+        assert_eq!(text(b"{\"a\":\"x\xffy\"}"), Some("x\u{FFFD}y".into()));
+        assert_eq!(
+            text(br#"{"a":"\ud800x\udc00\ud83d\ud83d\ude80\ud800"}"#),
+            Some("\u{FFFD}x\u{FFFD}\u{FFFD}🚀\u{FFFD}".into())
+        );
+        assert!(text(b"{\"a\":1e999}").is_some());
+        let digits = format!("{{\"a\":{}}}", "9".repeat(400));
+        assert!(text(digits.as_bytes()).is_some());
+    }
+}

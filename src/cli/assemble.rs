@@ -75,8 +75,10 @@ async fn drive(
     let close = Order::Ask(Ask::Stop { signal: nix::libc::SIGTERM, at_once: true });
     let listener = control::bind(folder.path(), RunFolder::socket_name());
     let listener = listener.inspect_err(|error| tracing::warn!(%error, "no control socket")).ok();
-    let mut audience = RealAudience::new(record, settings, &board).map_err(|error| failed("open the logs", error))?;
-    warnings.iter().for_each(|warning| audience.warn(warning));
+    let mut audience = RealAudience::new(record, settings, &settings.rule()?);
+    if first == First::Begin {
+        audience.banner(record, settings, warnings);
+    }
     let parts = Parts {
         runtime: ProcessRuntime::new(folder.path()).map_err(|error| failed("set up the runtime", error))?,
         journal,
@@ -91,6 +93,15 @@ async fn drive(
     };
     let mut driver = Driver::new(LoopPlan, board, parts);
     let outcome = driver.run(input).await;
+    match &outcome {
+        Outcome::Finished(_) => {}
+        Outcome::Left => driver
+            .audience()
+            .last_word(&format!("left; the agent goes on. `swarm loop --resume {}` takes it over again", record.name)),
+        Outcome::CannotWrite(error) => {
+            driver.audience().last_word(&format!("the journal cannot be written: {error}; the agent was ended"));
+        }
+    }
     driver.audience().finish().await;
     Ok(outcome)
 }

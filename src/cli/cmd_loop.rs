@@ -12,6 +12,7 @@ use super::{args, detach, print};
 use crate::host::{clock, files, lock};
 use crate::journal::{FileJournal, Home, RunFolder, RunRecord, run};
 use crate::model::{RunEnding, RunId};
+use crate::report::LoopLog;
 use clap::ArgMatches;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,7 +48,18 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
         start.preflight()?;
         return detach::run(&start.run_name(), &start.folder);
     }
-    start.run()
+    let logs = runs::log_folder(&start.folder);
+    let name = start.run_name();
+    start.run().inspect_err(|error| remember(&logs, &name, error))
+}
+
+/// A refusal is also a line in `loop.log`, for a pane that is gone; where there are no logs yet, none are made for it.
+fn remember(logs: &Path, name: &str, error: &Error) {
+    if logs.is_dir() {
+        let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let text = format!("refused: {}{hint}", error.message);
+        LoopLog::new(logs, name, jiff::tz::TimeZone::system()).line(clock::now().wall, &text);
+    }
 }
 
 /// A run to be started.

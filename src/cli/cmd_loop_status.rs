@@ -1,8 +1,13 @@
-//! stub
-pub(super) fn run(_m: &clap::ArgMatches) -> super::error::Result<u8> {
+//! `swarm loop status [NAME]`: how a loop is doing, or how it ended.
+
+use super::error::Result;
+use super::{print, runs};
+use clap::ArgMatches;
+
+/// Runs the verb and returns the exit code.
+pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
+    let home = runs::home()?;
+    let status = runs::find(&home, matches.get_one::<String>("run").map(String::as_str))?.status();
+    print::text(&if matches.get_flag("json") { status.json() } else { status.human() });
     Ok(0)
-}
-/// stub
-pub fn command() -> clap::Command {
-    clap::Command::new("done-test")
 }

@@ -3,8 +3,13 @@
 use super::error::{Error, Result};
 use super::print;
 use crate::engine::{Board, Stamped};
+use crate::host::clock;
 use crate::host::lock::{self, Holder};
 use crate::journal::{FileJournal, Home, RunFolder, RunRecord};
+use crate::report::Who;
+use crate::report::status::{Status, Vitals};
+use crate::runtime::process::live_attempts;
+use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
 
 /// A run as its folder tells it.
@@ -43,6 +48,26 @@ impl Run {
     /// Its journal does not say how it ended.
     pub(super) fn unfinished(&self) -> bool {
         self.board.finished.is_none()
+    }
+
+    /// Whose facts they are, for the words about them.
+    pub(super) fn who(&self) -> Who {
+        let zero = self.record.settings.get("exit_zero_on_limit").and_then(serde_json::Value::as_bool);
+        Who { name: self.record.name.clone(), zone: TimeZone::system(), exit_zero_on_limit: zero.unwrap_or(false) }
+    }
+
+    /// How it is doing.
+    pub(super) fn status(&self) -> Status {
+        let (who, logs) = (self.who(), self.log_folder());
+        let vitals = Vitals {
+            who: &who,
+            folder: &self.record.folder,
+            logs: &logs,
+            supervisor: self.supervisor().map(|holder| holder.process.pid),
+            worker_alive: live_attempts(self.folder.path()).is_ok_and(|live| !live.is_empty()),
+            now: clock::now(),
+        };
+        Status::of(&self.board, &self.facts, &vitals)
     }
 
     /// The folder of its logs.

@@ -230,6 +230,20 @@ pub(super) struct BoxCount {
     first_for: Option<u32>,
 }
 
+impl Said {
+    /// For people.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl BoxCount {
+    /// `3/14`.
+    pub(super) fn fraction(&self) -> String {
+        format!("{}/{}", self.done, self.total)
+    }
+}
+
 impl Event {
     /// Its line, with a newline.
     pub fn line(&self) -> String {

@@ -15,21 +15,26 @@
 //! | [`words`] | the words for all of them |
 
 pub mod events;
+pub mod explain;
 mod figures;
 pub mod loop_log;
 mod masks;
 pub mod outlet;
 mod page;
 pub mod reporter;
+pub mod status;
 mod story;
+pub mod table;
 mod terminal;
 mod text_log;
 pub mod when;
 pub mod words;
 
 pub use events::{Event, Who};
+pub use explain::Explanation;
 pub use loop_log::LoopLog;
 pub use outlet::Outlet;
 pub use reporter::{Format, Reporter, Settings};
+pub use status::{Status, Vitals};
 pub use terminal::Banner;
 pub use text_log::{Part, Rescan};

@@ -79,10 +79,8 @@ impl Reporter {
 
     /// Says what begins. With events for programs only the warnings are said.
     pub fn banner(&mut self, banner: &Banner<'_>) {
-        self.terminal.banner(&self.who.name, banner);
-        let at = now();
-        banner.warnings.iter().for_each(|text| self.log.add(at, &format!("warning: {text}")));
-        self.log.flush();
+        self.terminal.banner(&self.who.name, banner, &self.masks);
+        banner.warnings.iter().for_each(|text| self.warn(text));
     }
 
     /// An attempt begins, or is taken over: its log is opened. Of an adopted one, what its log holds already was shown

@@ -2,9 +2,9 @@
 
 use super::figures::{charge, plural, spent, usage};
 use super::{when, words};
-use crate::engine::fact::{Charge, Wait};
+use crate::engine::fact::Wait;
 use crate::engine::{Board, Fact, Policy, Stamped};
-use crate::model::{AttemptId, Ending, Evidence, Exit, Handle, Span, Survey, Wall};
+use crate::model::{Ending, Handle, Span, Survey, Wall};
 use jiff::tz::TimeZone;
 
 /// How a line is meant.
@@ -76,7 +76,7 @@ impl Story {
             }
             Fact::AttemptAdopted { attempt } => {
                 say(
-                    Tone::Plain,
+                    Tone::Record,
                     format!("{}: its worker is alive; following it", words::iteration(attempt.number, of)),
                 );
             }
@@ -136,15 +136,13 @@ impl Story {
 
     /// How an attempt ended, what is said beside it, and where the plan stands.
     fn ended(&self, board: &Board, fact: &Fact, wall: Wall) -> Vec<Line> {
-        let Fact::AttemptEnded { attempt, exit, evidence, survey, progress, ending, notes, charge, lasted, to_verify } =
-            fact
-        else {
+        let Fact::AttemptEnded { attempt, survey, progress, ending, notes, to_verify, .. } = fact else {
             return Vec::new();
         };
         let policy = board.run.as_ref().map(|run| &run.policy);
         let phrase = words::ending(ending, wall, &self.zone);
         let checking = if *to_verify { "; checking that" } else { "" };
-        let figures = figures(board, attempt, exit.as_ref(), evidence, *charge, *lasted);
+        let figures = figures(board, fact);
         let iteration = words::iteration(attempt.number, policy.and_then(|policy| policy.iterations));
         let tone = if matches!(ending, Ending::Done | Ending::Clean) { Tone::Good } else { Tone::Bad };
         let mut lines = vec![Line { tone, text: format!("{iteration}: {phrase}{checking}; {figures}") }];
@@ -186,23 +184,22 @@ fn wait_tone(why: Wait, span: Span) -> Tone {
 }
 
 /// `exit code 0, 4m12s, $0.42 (run $1.30), 31 turns, 120.3k tokens in, 4.5k out`.
-fn figures(
-    board: &Board,
-    attempt: &AttemptId,
-    exit: Option<&Exit>,
-    evidence: &Evidence,
-    cost: Charge,
-    lasted: Span,
-) -> String {
-    let mut parts: Vec<String> = exit.map(|exit| exit.status.to_string()).into_iter().collect();
-    parts.extend(exit.and_then(|exit| words::memory(exit.oom)).map(str::to_owned));
-    parts.push(lasted.to_string());
-    let run = if attempt.number > 1 || attempt.tries > 1 {
-        format!(" (run {})", charge(spent(&board.tally)))
-    } else {
-        String::new()
+fn figures(board: &Board, fact: &Fact) -> String {
+    let Fact::AttemptEnded { attempt, exit, evidence, ending, charge: cost, lasted, .. } = fact else {
+        return String::new();
     };
-    parts.push(format!("{}{run}", charge(cost)));
+    let mut parts = Vec::new();
+    if let Some(exit) = exit {
+        // The phrase before has said these already.
+        if !matches!(ending, Ending::Failed { code: 1.., .. } | Ending::Killed { .. }) {
+            parts.push(words::status(exit.status));
+        }
+        parts.extend(words::memory(exit.oom).map(str::to_owned));
+        parts.push(lasted.to_string());
+    }
+    let first = attempt.number == 1 && attempt.tries == 1;
+    let run = if first { String::new() } else { format!(" (run {})", charge(spent(&board.tally))) };
+    parts.push(format!("{}{run}", charge(*cost)));
     parts.extend(usage(&evidence.usage));
     parts.join(", ")
 }

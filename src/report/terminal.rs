@@ -46,7 +46,7 @@ impl Terminal {
     }
 
     /// The first lines of a run.
-    pub(super) fn banner(&mut self, name: &str, banner: &Banner<'_>) {
+    pub(super) fn banner(&mut self, name: &str, banner: &Banner<'_>, masks: &Masks) {
         if self.talks {
             let plan = banner.plan.map(|(path, boxes)| format!("{path}, {}/{} boxes", boxes.done, boxes.total()));
             self.page.line(Kind::Header, &format!("swarm loop {name}"));
@@ -61,11 +61,10 @@ impl Terminal {
             ];
             for (label, value) in rows {
                 if let Some(value) = value {
-                    self.page.text(&format!("  {label:<9}{}\n", words::one_line(&value)));
+                    self.page.text(&format!("  {label:<9}{}\n", words::one_line(&masks.apply(&value))));
                 }
             }
         }
-        banner.warnings.iter().for_each(|text| self.warn(text));
         self.flush();
     }
 

@@ -121,8 +121,14 @@ impl TextLog {
         if !self.torn && self.page.bytes().is_empty() && self.is_in_place() {
             return None;
         }
-        let error = self.write_again(masks, rescan).err()?;
-        Some(format!("{} is incomplete: {error}; {} has everything", self.path.display(), self.raw.display()))
+        let (path, raw) = (self.path.display().to_string(), self.raw.display().to_string());
+        match File::open(&self.raw) {
+            Err(error) => Some(format!("{path} is missing or incomplete, and {raw} cannot be read: {error}")),
+            Ok(whole) => {
+                let error = self.write_again(whole, masks, rescan).err()?;
+                Some(format!("{path} is missing or incomplete: {error}; {raw} has everything"))
+            }
+        }
     }
 
     /// The first trouble, once.
@@ -189,8 +195,7 @@ impl TextLog {
     }
 
     /// The try's part once more, from the raw log.
-    fn write_again(&mut self, masks: &Masks, rescan: &Rescan) -> io::Result<()> {
-        let mut raw = File::open(&self.raw)?;
+    fn write_again(&mut self, mut raw: File, masks: &Masks, rescan: &Rescan) -> io::Result<()> {
         raw.seek(SeekFrom::Start(self.raw_from))?;
         let (mut file, _) = self.reopen()?;
         self.page = Page::new(Look::Faithful);
@@ -292,7 +297,7 @@ mod tests {
         assert_eq!(hear(&mut log, &["shown all the same\n"]), "shown all the same\n");
         assert!(log.take_trouble().unwrap().contains("iteration-7.log: No such file"));
         assert_eq!(log.take_trouble(), None);
-        assert!(log.close(&Masks::default(), &rescan()).unwrap().contains("is incomplete"));
+        assert!(log.close(&Masks::default(), &rescan()).unwrap().contains("cannot be read"));
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("iteration-7.log.raw"), "late\n").unwrap();
         assert_eq!(log.close(&Masks::default(), &rescan()), None);

@@ -5,7 +5,7 @@ use super::figures::{plural, spent, usd};
 use super::{figures, when};
 use crate::engine::fact::Wait;
 use crate::engine::{Board, Policy};
-use crate::model::{Boxes, Ending, Note, Oom, RunEnding, Span, StopCause, Wall};
+use crate::model::{Boxes, Ending, Note, Oom, RunEnding, Span, Status, StopCause, Wall};
 use jiff::tz::TimeZone;
 
 /// An ending's word in events and JSON. A format: words are added, never changed.
@@ -267,6 +267,15 @@ pub fn memory(oom: Oom) -> Option<&'static str> {
         Oom::Confirmed => Some("killed for memory, says the kernel's counter"),
         Oom::Inside => Some("a child was killed for memory, says the kernel's counter"),
         Oom::Denied | Oom::Unknown => None,
+    }
+}
+
+/// How a process ended: `exit code 1`, `SIGTERM`, `exit unseen`.
+pub fn status(status: Status) -> String {
+    match status {
+        Status::Code(code) => format!("exit code {code}"),
+        Status::Signal(signal) => signal_name(signal),
+        Status::Lost => "exit unseen".to_owned(),
     }
 }
 

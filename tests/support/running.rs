@@ -81,6 +81,7 @@ impl Running {
 impl Finished {
     /// How each attempt ended.
     pub(crate) fn endings(&self) -> Vec<&str> {
-        self.events.iter().filter_map(|event| event["ending"].as_str()).collect()
+        let ended = self.events.iter().filter(|event| event["event"] == "iteration_ended");
+        ended.filter_map(|event| event["ending"].as_str()).collect()
     }
 }
