@@ -11,6 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
+// More than a stamp.
+#define LONGEST 40
+
 static char text[1 << 16];
 static size_t kept;
 
@@ -28,12 +31,12 @@ static int take(int file) {
     kept += (size_t)length;
     text[kept] = 0;
     int is_over = strstr(text, "\"type\":\"result\"") != NULL;
-    char *at = text, *end;
-    while ((at = strstr(at, "at@")) && (end = strchr(at + 3, '@'))) {
+    char *rest = text, *at, *end;
+    while ((at = strstr(rest, "at@")) && (end = strchr(at + 3, '@'))) {
         printf("%lld\n", here - strtoll(at + 3, NULL, 10));
-        at = end + 1;
+        rest = end + 1;
     }
-    char *rest = at ? at : text + kept - (kept > 40 ? 40 : kept);
+    if (strlen(rest) > LONGEST) rest = text + kept - LONGEST;
     kept = strlen(rest);
     memmove(text, rest, kept + 1);
     return is_over ? -1 : 1;

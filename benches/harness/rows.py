@@ -56,7 +56,7 @@ def ralph_loop(scratch: Scratch, iterations: int) -> list:
         f"cli:\n  backend: custom\n  command: {AGENT}\n  prompt_mode: stdin\n"
         f"event_loop:\n  prompt_file: PROMPT.md\n  completion_promise: LOOP_COMPLETE\n  max_iterations: {iterations}\n"
     )
-    return [tools.RALPH, "run", "--autonomous", "--no-tui", "-c", "ralph.yml", "-P", "PROMPT.md"]
+    return [tools.RALPH, "run", "--autonomous", "--skip-preflight", "-c", "ralph.yml", "-P", "PROMPT.md"]
 
 
 def loop_sh(iterations: int, agent) -> list:
@@ -203,7 +203,7 @@ def p9(options: Options) -> Row:
     ours = " ".join(str(word) for word in swarm_loop(options, 1))
     follow = f"{BUILT / 'loop'} 1 PROMPT.md . 0 claude & exec {BUILT / 'listen'} iteration-1.log"
     sides = {
-        "ours": delays(f"{ours} | {BUILT / 'listen'}"),
+        "ours": delays(f"{ours} 2>&1 | {BUILT / 'listen'}"),
         "floor (inotify)": delays(follow),
     }
     alternate(row, sides, options.rounds or 5)
