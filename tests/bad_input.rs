@@ -23,7 +23,8 @@ fn refused(prepare: impl FnOnce(&Scratch), arguments: &[&str], code: i32, says: 
     assert!(output.stdout.is_empty(), "{arguments:?}: words on stdout");
     let made: Vec<_> = scratch.below(&scratch.repo()).into_iter().filter(|path| !before.contains(path)).collect();
     assert!(made.is_empty(), "{arguments:?} made {made:?}");
-    assert!(!scratch.state().join("runs").exists(), "{arguments:?} made a run");
+    let runs = scratch.below(&scratch.state().join("runs"));
+    assert!(runs.is_empty(), "{arguments:?} made {runs:?}");
 }
 
 fn nothing(_: &Scratch) {}

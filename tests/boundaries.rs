@@ -44,8 +44,7 @@ fn rings_use_only_what_lies_inside_them() {
                 }
             }
             for (name, rings) in GUARDED {
-                let needle = format!("{name}::");
-                let uses = text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(&needle));
+                let uses = text.lines().any(|line| !line.trim_start().starts_with("//") && names_crate(line, name));
                 if uses && !rings.contains(&ring.as_str()) {
                     wrong.push(format!("{} uses the crate {name}", file.display()));
                 }
@@ -99,6 +98,12 @@ fn sources() -> BTreeMap<String, Vec<PathBuf>> {
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// Does `line` hold a path that begins with the crate `name`?
+fn names_crate(line: &str, name: &str) -> bool {
+    let begins = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+    line.match_indices(&format!("{name}::")).any(|(at, _)| begins(at))
 }
 
 /// The first path element behind each `prefix`, outside comments; `crate::{a, b}` counts for each.

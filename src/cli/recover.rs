@@ -55,6 +55,7 @@ mod tests {
         let live = [LiveAttempt {
             number: 3,
             tries: 2,
+            handle: None,
             out: PathBuf::from("/t/.loop-logs/iteration-7.log.raw"),
             out_from: 40,
         }];

@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(found, ALL.iter().map(|name| name.to_string()).collect());
     }
 
-    /// The names in `failpoint::hit("…")` below `folder`.
+    /// The names that `hit` is called with below `folder`.
     fn collect(folder: &Path, found: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -1,4 +1,5 @@
 //! A named pipe at which a test and a process that it did not start itself wait for each other.
+#![allow(dead_code, reason = "each test program uses its own part of it")]
 
 use nix::sys::stat::Mode;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! A started `swarm loop` as a test holds it: its events as they come, its end, each within a bounded time.
+#![allow(dead_code, reason = "each test program uses its own part of it")]
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -1,5 +1,6 @@
 //! A place of its own for one test of the command line: a repository, a scratch HOME and state folder, nothing of the
 //! tester's environment.
+#![allow(dead_code, reason = "each test program uses its own part of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -61,6 +61,8 @@ pub struct LiveAttempt {
     pub number: u32,
     /// Which try of it.
     pub tries: u32,
+    /// Its processes; `None` while it is just starting.
+    pub handle: Option<Handle>,
     /// Its raw log.
     pub out: PathBuf,
     /// The size of the raw log when it began.
@@ -335,8 +337,14 @@ fn live_attempt(folder: &Path) -> Option<LiveAttempt> {
     let file = File::open(folder.join(record::NAME)).ok()?;
     record::is_held(&file).ok()?.then_some(())?;
     let order = Order::decode(&std::fs::read(folder.join(order::NAME)).ok()?)?;
-    let out_from = record::read(&file).ok()?.started.map_or(0, |started| started.out_from);
-    Some(LiveAttempt { number: number.parse().ok()?, tries: tries.parse().ok()?, out: order.out, out_from })
+    let record = record::read(&file).ok()?;
+    Some(LiveAttempt {
+        number: number.parse().ok()?,
+        tries: tries.parse().ok()?,
+        handle: handle(&record),
+        out: order.out,
+        out_from: record.started.map_or(0, |started| started.out_from),
+    })
 }
 
 fn attempts_folder(run_folder: &Path) -> io::Result<PathBuf> {
