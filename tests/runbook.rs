@@ -45,7 +45,10 @@ impl Desk {
         scratch.git(&["add", "--all"]);
         scratch.git(&["commit", "--quiet", "--message=plan"]);
         let (begun, go) = (Meeting::new(scratch.path("meet/begun")), Meeting::new(scratch.path("meet/go")));
-        Desk { scratch, begun, go }
+        let desk = Desk { scratch, begun, go };
+        // A second session: with its last one tmux's server ends, and a new-session at that moment finds it ending.
+        desk.typed("tmux new-session -d -s editor");
+        desk
     }
 
     /// Types a line into a shell in the repository and returns what it prints.

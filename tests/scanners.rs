@@ -1,5 +1,6 @@
 //! What the scanners make of streams that no recording holds: faults F13 to F18 at their level, lines of any length, and
 //! the agents that were not tried on recordings.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use proptest::prelude::*;
 use swarm::agent::{Agent, Closing, DoneMatch, DoneRule, done::DEFAULT_PATTERN};

@@ -61,6 +61,14 @@ fn done_match(name: &str) -> Result<DoneMatch, String> {
 
 /// Judges the log and prints the judgement to standard output.
 pub fn run(args: &DoneTest) -> Result<Judged> {
+    let (judged, report) = examine(args)?;
+    // A reader that has gone away has seen what it wanted.
+    let _ = io::stdout().write_all(report.as_bytes());
+    Ok(judged)
+}
+
+/// Judges the log: the judgement, and what there is to print.
+pub fn examine(args: &DoneTest) -> Result<(Judged, String)> {
     let rule = DoneRule::new(&args.done_pattern, args.done_match).map_err(|problem| {
         Error::usage(format!("the done pattern is wrong: {problem}"))
             .hint("a plain word such as /done needs no special characters; `\\` before one makes it plain")
@@ -70,9 +78,7 @@ pub fn run(args: &DoneTest) -> Result<Judged> {
     let (ending, notes) = verdict::ending(&Exit::plain(status(args.exit)), &evidence, None);
     let judged = judged(&ending, &notes, &evidence);
     let report = if args.json { json(&judged)? } else { explain(args, &judged, &words) };
-    // A reader that has gone away has seen what it wanted.
-    let _ = io::stdout().write_all(report.as_bytes());
-    Ok(judged)
+    Ok((judged, report))
 }
 
 fn judged(ending: &Ending, notes: &[Note], evidence: &Evidence) -> Judged {

@@ -4,6 +4,7 @@
 pub mod control;
 pub mod orders;
 pub mod seams;
+pub mod tree;
 
 use crate::agent::{Closing, Scan};
 use crate::engine::{Board, Effect, Engine, Input, LoopPlan, Planner, Stamped, Step, Wake};

@@ -46,7 +46,7 @@ pub fn ending(exit: &Exit, evidence: &Evidence, cause: Option<StopCause>) -> (En
         }
         _ => judged,
     };
-    if concluded_well(evidence) && is_impatience(cause) && matches!(ending, Ending::Done | Ending::Clean) {
+    if is_hung(evidence, cause) {
         notes.push(Note::HungAfterResult);
     }
     notes.extend(near_miss(&ending, exit, evidence));
@@ -131,6 +131,15 @@ fn concluded_well(evidence: &Evidence) -> bool {
     evidence.concluded && evidence.outcome == Outcome::Completed
 }
 
+/// Did the process stay after its result, so that we had to end it? Whatever the cause is called: after a result that
+/// ends well there was nothing left to wait for.
+fn is_hung(evidence: &Evidence, cause: Option<StopCause>) -> bool {
+    match cause {
+        Some(StopCause::HungAfterResult) => evidence.concluded,
+        _ => concluded_well(evidence) && is_impatience(cause),
+    }
+}
+
 /// Did we end it because nothing seemed to come any more?
 fn is_impatience(cause: Option<StopCause>) -> bool {
     use StopCause::{HungAfterResult, IdleTimeout, StartTimeout, WallTimeout};
@@ -151,12 +160,11 @@ fn signal(status: Status) -> Option<i32> {
     }
 }
 
-/// The exit code; 0 where there is none, for then only the agent's own words say that it failed.
+/// The exit code, if the agent chose it; else 0, for then only its own words say that it failed.
 fn code(status: Status) -> i32 {
     match status {
-        Status::Code(code) => code,
-        Status::Signal(signal) => 128 + signal,
-        Status::Lost => 0,
+        Status::Code(code) if signal(status).is_none() => code,
+        _ => 0,
     }
 }
 
@@ -200,7 +208,7 @@ pub fn reason(ending: &Ending) -> String {
         Ending::Stopped => "the operator stopped it".into(),
         Ending::EngineLost => "the Docker daemon went away and took the evidence with it".into(),
         Ending::ContainerRemoved => "somebody removed its container".into(),
-        Ending::Failed { code: 0, text } => said("it exited with 0, yet it did not end well", text),
+        Ending::Failed { code: 0, text } => said("it did not end well, though no exit code says so", text),
         Ending::Failed { code, text } => said(&format!("it failed with exit code {code}"), text),
         Ending::Killed { signal } => format!("signal {signal} ended it before its result"),
         Ending::Oom => "the kernel killed it for memory".into(),
@@ -217,5 +225,147 @@ pub fn reason(ending: &Ending) -> String {
         Ending::OwnLimit => "its own limit of turns or budget was reached".into(),
         Ending::Interrupted => "somebody sent it an interrupt".into(),
         Ending::Lost => "it is gone, and nobody saw how".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{LimitNotice, Wall};
+
+    const TIMEOUTS: [StopCause; 3] = [StopCause::StartTimeout, StopCause::IdleTimeout, StopCause::WallTimeout];
+
+    fn evidence(outcome: Outcome, concluded: bool) -> Evidence {
+        Evidence { outcome, concluded, ..Evidence::default() }
+    }
+
+    fn claiming(evidence: Evidence) -> Evidence {
+        Evidence { claim: Claim::Done { line: 1 }, ..evidence }
+    }
+
+    fn of(status: Status, evidence: &Evidence, cause: Option<StopCause>) -> (Ending, Vec<Note>) {
+        ending(&Exit::plain(status), evidence, cause)
+    }
+
+    fn failed(code: i32) -> Ending {
+        Ending::Failed { code, text: String::new() }
+    }
+
+    #[test]
+    fn a_plain_command_is_believed_its_exit() {
+        let plain = claiming(evidence(Outcome::Completed, false));
+        for (status, expected) in [
+            (Status::Code(0), Ending::Done),
+            (Status::Code(1), failed(1)),
+            (Status::Code(137), failed(137)),
+            (Status::Code(143), failed(143)),
+            (Status::Signal(9), Ending::Killed { signal: 9 }),
+            (Status::Signal(11), Ending::Killed { signal: 11 }),
+            (Status::Lost, Ending::Lost),
+        ] {
+            let (ending, notes) = of(status, &plain, None);
+            assert_eq!(ending, expected, "{status}");
+            assert_eq!(notes.len(), usize::from(ending != Ending::Done), "{notes:?}");
+        }
+        for cause in TIMEOUTS {
+            assert!(!matches!(of(Status::Code(0), &plain, Some(cause)).0, Ending::Done | Ending::Clean));
+        }
+        let silent = evidence(Outcome::Completed, false);
+        assert_eq!(of(Status::Code(0), &silent, None), (Ending::Clean, vec![]));
+    }
+
+    #[test]
+    fn after_a_result_the_result_decides() {
+        let well = claiming(evidence(Outcome::Completed, true));
+        let near = |notes: &[Note]| matches!(notes, [Note::NearMiss { .. }]);
+        assert_eq!(of(Status::Code(0), &well, None), (Ending::Done, vec![]));
+        for status in [Status::Code(143), Status::Signal(15), Status::Signal(9), Status::Code(0)] {
+            for cause in [StopCause::HungAfterResult, StopCause::IdleTimeout, StopCause::WallTimeout] {
+                let expected = (Ending::Done, vec![Note::HungAfterResult]);
+                assert_eq!(of(status, &well, Some(cause)), expected, "{status}");
+            }
+        }
+        for status in [Status::Code(143), Status::Signal(9), Status::Lost] {
+            let (ending, notes) = of(status, &well, None);
+            assert!(ending == Ending::Clean && near(&notes), "{status}: {ending:?} {notes:?}");
+        }
+        assert_eq!(of(Status::Code(1), &well, None).0, failed(1));
+        let error = evidence(Outcome::Failed { text: "no".into() }, true);
+        assert_eq!(of(Status::Code(0), &error, None).0, Ending::Failed { code: 0, text: "no".into() });
+        let hung = of(Status::Signal(15), &error, Some(StopCause::HungAfterResult));
+        assert_eq!(hung, (Ending::Failed { code: 0, text: "no".into() }, vec![Note::HungAfterResult]));
+        assert_eq!(of(Status::Signal(15), &error, Some(StopCause::IdleTimeout)).0, Ending::IdleTimeout);
+    }
+
+    #[test]
+    fn without_a_result_nothing_is_well() {
+        let cut = claiming(Evidence::default());
+        assert_eq!(of(Status::Code(0), &cut, None).0, failed(0));
+        assert_eq!(of(Status::Code(1), &cut, None).0, failed(1));
+        assert_eq!(of(Status::Code(143), &cut, None).0, Ending::Killed { signal: 15 });
+        assert_eq!(of(Status::Signal(9), &cut, None).0, Ending::Killed { signal: 9 });
+        assert_eq!(of(Status::Lost, &cut, None).0, Ending::Lost);
+        let said = Evidence { outcome: Outcome::Failed { text: "oops".into() }, ..Evidence::default() };
+        assert_eq!(of(Status::Code(2), &said, None).0, Ending::Failed { code: 2, text: "oops".into() });
+        assert_eq!(of(Status::Signal(6), &said, None).0, Ending::Killed { signal: 6 });
+        let retrying = Evidence { retrying: true, ..Evidence::default() };
+        assert_eq!(of(Status::Code(143), &retrying, None).0, Ending::Overloaded);
+        assert_eq!(of(Status::Code(143), &retrying, Some(StopCause::IdleTimeout)).0, Ending::IdleTimeout);
+        let limit = LimitNotice { resets_at: Some(Wall(7)), text: String::new() };
+        let limited = Evidence { limit: Some(limit), ..retrying };
+        assert_eq!(of(Status::Code(1), &limited, None).0, Ending::RateLimited { until: Some(Wall(7)) });
+    }
+
+    #[test]
+    fn what_the_agent_says_of_its_failure_stands_whatever_the_exit() {
+        let text = || "words".to_owned();
+        for (outcome, expected, name) in [
+            (Outcome::RateLimited, Ending::RateLimited { until: None }, "rate_limited"),
+            (Outcome::Unavailable { text: text() }, Ending::Overloaded, "transient"),
+            (Outcome::AuthFailure { text: text() }, Ending::AuthFailure { text: text() }, "auth_failure"),
+            (Outcome::ConfigFailure { text: text() }, Ending::ConfigFailure { text: text() }, "config_failure"),
+            (Outcome::ContextTooLong { text: text() }, Ending::ContextTooLong, "not_done_error"),
+            (Outcome::OutputLimit { text: text() }, Ending::OutputLimit, "not_done_error"),
+            (Outcome::Refusal { text: text() }, Ending::Refusal, "not_done_error"),
+            (Outcome::OwnTurns, Ending::OwnLimit, "not_done_error"),
+            (Outcome::OwnBudget, Ending::OwnLimit, "not_done_error"),
+            (Outcome::Interrupted, Ending::Interrupted, "interrupted"),
+        ] {
+            for status in [Status::Code(0), Status::Code(1), Status::Code(143), Status::Signal(15), Status::Lost] {
+                let (ending, notes) = of(status, &claiming(evidence(outcome.clone(), true)), None);
+                assert_eq!(ending, expected, "{status}");
+                assert_eq!(word(&ending), name);
+                assert_eq!(notes.len(), 1);
+                assert!(!reason(&ending).is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn memory_and_our_own_will_come_first() {
+        let well = claiming(evidence(Outcome::Completed, true));
+        let exit = |status, oom| Exit { oom, ..Exit::plain(status) };
+        let killed = exit(Status::Signal(9), Oom::Confirmed);
+        assert_eq!(ending(&killed, &well, None).0, Ending::Oom);
+        assert_eq!(ending(&killed, &well, Some(StopCause::WallTimeout)).0, Ending::Oom);
+        assert_eq!(ending(&killed, &well, Some(StopCause::Operator)).0, Ending::Stopped);
+        assert_eq!(ending(&exit(Status::Code(0), Oom::Denied), &well, Some(StopCause::LogFull)).0, Ending::LogFull);
+        assert_eq!(
+            ending(&exit(Status::Signal(9), Oom::Denied), &Evidence::default(), None).0,
+            Ending::Killed { signal: 9 }
+        );
+        // A child was the victim: the agent went on, or failed with it.
+        assert_eq!(ending(&exit(Status::Code(0), Oom::Inside), &well, None), (Ending::Done, vec![Note::OomInside]));
+        let plain = evidence(Outcome::Completed, false);
+        assert_eq!(ending(&exit(Status::Code(137), Oom::Inside), &plain, None), (Ending::OomInside, vec![]));
+        let limited = evidence(Outcome::RateLimited, true);
+        assert_eq!(ending(&exit(Status::Code(1), Oom::Inside), &limited, None).1, vec![Note::OomInside]);
+    }
+
+    #[test]
+    fn near_misses_are_passed_on() {
+        let near =
+            Evidence { claim: Claim::NearMiss { line: 3, why: "so".into() }, ..evidence(Outcome::Completed, true) };
+        assert_eq!(of(Status::Code(0), &near, None), (Ending::Clean, vec![Note::NearMiss { why: "so".into() }]));
     }
 }

@@ -33,7 +33,7 @@ pub mod words;
 pub use events::{Event, Who};
 pub use explain::Explanation;
 pub use loop_log::LoopLog;
-pub use outlet::Outlet;
+pub use outlet::{Outlet, Weight};
 pub use reporter::{Format, Reporter, Settings};
 pub use status::{Status, Vitals};
 pub use terminal::Banner;

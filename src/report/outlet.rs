@@ -9,7 +9,9 @@
 //!   one we inherited is shared with our parent's shell, which must not become non-blocking with us. Where that fails
 //!   (a socket, a pipe of another user) the inherited one is used, in pieces of [`PIECE`] that poll says it takes.
 //! - What is not taken within [`PATIENCE`] stays in a queue of [`QUEUE`] bytes and goes out with what is written next.
-//!   While the reader is stuck nothing waits at all. What does not fit into the queue is dropped whole, and counted.
+//!   While the reader is stuck nothing waits at all. What does not fit into the queue is dropped whole, and counted; the
+//!   agent's chatter goes first, lines of ours have a reserve. Waiting instead would be kinder to a slow reader, but
+//!   timeouts, signals and the end of the worker would wait with it, and the logs have everything.
 //! - A reader that is gone (EPIPE, EIO of a hung-up terminal, any other error) is no error: the outlet falls silent.
 //!   Everything that matters is in the logs and in the journal.
 
@@ -26,14 +28,29 @@ use std::time::{Duration, Instant};
 /// A write waits so long for its reader; once, then not again before the reader has caught up.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// The last flush waits so long.
+/// At the end of a run there is nothing else to do: so long without any progress of the reader,
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
+/// and so long in all. Not longer, for the locks of the run are still held.
+const LAST_PATIENCE_IN_ALL: Duration = Duration::from_secs(5);
+
 /// What may wait for a slow reader.
-const QUEUE: usize = 256 * 1024;
+const QUEUE: usize = 512 * 1024;
+
+/// What may wait beyond that of what matters.
+const RESERVE: usize = 64 * 1024;
 
 /// A pipe that is writable takes so much without blocking (`PIPE_BUF`).
 const PIECE: usize = 4096;
+
+/// What becomes of bytes that nobody takes in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// The agent's words: dropped first, and then until the reader has caught up, so that what is missing is one piece.
+    Chatter,
+    /// Lines of ours, and events.
+    Matter,
+}
 
 /// One way out.
 #[derive(Debug)]
@@ -103,7 +120,7 @@ impl Outlet {
     }
 
     /// Writes `bytes`, all or none of them, now or as soon as the reader takes them.
-    pub fn write(&mut self, bytes: &[u8]) {
+    pub fn write(&mut self, bytes: &[u8], weight: Weight) {
         if self.to.is_none() || bytes.is_empty() {
             return;
         }
@@ -112,34 +129,42 @@ impl Outlet {
             written = self.push(bytes);
         }
         if written < bytes.len() && self.to.is_some() {
-            self.keep(&bytes[written..], written > 0);
-            self.flush(if self.stuck { Duration::ZERO } else { PATIENCE });
+            self.keep(&bytes[written..], written > 0, weight);
+            let patience = if self.stuck { Duration::ZERO } else { PATIENCE };
+            self.flush(patience, patience);
         }
     }
 
-    /// Gives the reader a last chance to take what is queued.
+    /// Gives the reader a last chance to take what is queued, then forgets it.
     pub fn finish(&mut self) {
-        self.flush(if self.stuck { PATIENCE } else { LAST_PATIENCE });
+        self.flush(LAST_PATIENCE, LAST_PATIENCE_IN_ALL);
+        self.queue.clear();
     }
 
     /// Queues what was not taken at once. The rest of something that went out in part is always kept.
-    fn keep(&mut self, bytes: &[u8], begun: bool) {
-        if begun || self.queue.len() + bytes.len() <= QUEUE {
+    fn keep(&mut self, bytes: &[u8], begun: bool, weight: Weight) {
+        let room = match weight {
+            Weight::Chatter if self.dropped > 0 => 0,
+            Weight::Chatter => QUEUE,
+            Weight::Matter => QUEUE + RESERVE,
+        };
+        if begun || self.queue.len() + bytes.len() <= room {
             self.queue.extend(bytes);
         } else {
             self.dropped += 1;
         }
     }
 
-    /// Writes the queue, waiting at most `patience` in all.
-    fn flush(&mut self, patience: Duration) {
-        let until = Instant::now() + patience;
+    /// Writes the queue, waiting at most `patience` for the reader to take something, and `in_all` for all of it.
+    fn flush(&mut self, patience: Duration, in_all: Duration) {
+        let until = Instant::now() + in_all;
         while !self.queue.is_empty() && self.to.is_some() {
             let queue = std::mem::take(&mut self.queue);
             let written = self.push(queue.as_slices().0);
             self.queue = queue;
             self.queue.drain(..written);
-            if written == 0 && self.to.is_some() && !self.writable(until.saturating_duration_since(Instant::now())) {
+            let left = until.saturating_duration_since(Instant::now());
+            if written == 0 && self.to.is_some() && !self.writable(left.min(patience)) {
                 self.stuck = true;
                 return;
             }
@@ -208,7 +233,7 @@ mod tests {
             reader.read_to_end(&mut got).unwrap();
             got
         });
-        sent.chunks(100_000).for_each(|chunk| outlet.write(chunk));
+        sent.chunks(100_000).for_each(|chunk| outlet.write(chunk, Weight::Chatter));
         outlet.finish();
         assert_eq!(outlet.take_dropped(), 0);
         drop(outlet);
@@ -227,8 +252,9 @@ mod tests {
             }
             let started = Instant::now();
             for number in 0..200_000 {
-                outlet.write(format!("{number:06}\n").as_bytes());
+                outlet.write(format!("{number:06}\n").as_bytes(), Weight::Chatter);
             }
+            outlet.write(b"matter\n", Weight::Matter);
             assert!(started.elapsed() < Duration::from_secs(20), "it waited more than once");
             assert!(outlet.is_stuck() && outlet.take_dropped() > 0);
             let reading = std::thread::spawn(move || {
@@ -236,14 +262,13 @@ mod tests {
                 reader.read_to_string(&mut got).unwrap();
                 got
             });
-            outlet.stuck = false;
             outlet.finish();
-            outlet.write(b"after\n");
+            outlet.write(b"after!\n", Weight::Chatter);
             drop(outlet);
             let got = reading.join().unwrap();
             let lines: Vec<&str> = got.lines().collect();
-            assert!(lines.iter().rev().skip(1).all(|line| line.len() == 6), "a line was torn");
-            assert_eq!(lines.last(), Some(&"after"));
+            assert!(lines.iter().all(|line| line.len() == 6), "a line was torn");
+            assert_eq!(&lines[lines.len() - 2..], ["matter", "after!"]);
         }
     }
 
@@ -251,8 +276,8 @@ mod tests {
     fn a_reader_that_left_is_no_error() {
         let (reader, mut outlet) = pipe();
         drop(reader);
-        outlet.write(b"to nobody");
-        outlet.write(b"again");
+        outlet.write(b"to nobody", Weight::Matter);
+        outlet.write(b"again", Weight::Matter);
         outlet.finish();
         assert!(outlet.to.is_none());
     }
@@ -264,7 +289,7 @@ mod tests {
         let mut file = File::create(&path).unwrap();
         io::Write::write_all(&mut file, b"before\n").unwrap();
         let mut outlet = Outlet::to(file.into());
-        outlet.write(b"after\n");
+        outlet.write(b"after\n", Weight::Matter);
         assert_eq!(std::fs::read_to_string(path).unwrap(), "before\nafter\n");
     }
 }

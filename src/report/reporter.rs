@@ -99,7 +99,7 @@ impl Reporter {
         let Some(text) = self.texts.get_mut(attempt) else { return };
         let (terminal, masks) = (&mut self.terminal, &self.masks);
         text.heard(signs, masks, |sign, fresh| terminal.sign(sign, fresh, masks));
-        terminal.flush();
+        terminal.flush_chatter();
         let trouble = text.take_trouble();
         self.trouble(trouble);
     }
@@ -124,8 +124,8 @@ impl Reporter {
                 self.log.add(fact.now.wall, &format!("{kind}{}", line.text));
             }
             if self.format == Format::Json {
-                self.who.events(board, fact).iter().for_each(|event| self.event(event));
                 self.confess(board, fact.now.wall);
+                self.who.events(board, fact).iter().for_each(|event| self.event(event));
             }
         }
         self.terminal.flush();

@@ -2,7 +2,7 @@
 
 use super::figures::{charge, plural, spent, usage};
 use super::{when, words};
-use crate::engine::fact::Wait;
+use crate::engine::fact::{Charge, Wait};
 use crate::engine::{Board, Fact, Policy, Stamped};
 use crate::model::{Ending, Handle, Span, Survey, Wall};
 use jiff::tz::TimeZone;
@@ -198,7 +198,11 @@ fn figures(board: &Board, fact: &Fact) -> String {
         parts.push(lasted.to_string());
     }
     let first = attempt.number == 1 && attempt.tries == 1;
-    let run = if first { String::new() } else { format!(" (run {})", charge(spent(&board.tally))) };
+    let run = match spent(&board.tally) {
+        Charge::Unknown => String::new(),
+        _ if first => String::new(),
+        spent => format!(" (run {})", charge(spent)),
+    };
     parts.push(format!("{}{run}", charge(*cost)));
     parts.extend(usage(&evidence.usage));
     parts.join(", ")

@@ -2,7 +2,7 @@
 //! happen. Words on stdout; warnings, and why a run stopped, on stderr.
 
 use super::masks::Masks;
-use super::outlet::Outlet;
+use super::outlet::{Outlet, Weight};
 use super::page::{Kind, Look, Page};
 use super::story::{Line, Tone};
 use super::words;
@@ -25,6 +25,9 @@ pub struct Banner<'a> {
     /// Everything that a person should know before it begins.
     pub warnings: &'a [String],
 }
+
+/// What stands in the place of words that nobody read in time.
+const LEFT_OUT: &str = "\n· some output is left out here, for nobody read it in time; the log has all of it\n";
 
 /// Stdout and stderr.
 #[derive(Debug)]
@@ -107,7 +110,7 @@ impl Terminal {
 
     /// An event on stdout.
     pub(super) fn event(&mut self, line: &str) {
-        self.out.write(line.as_bytes());
+        self.out.write(line.as_bytes(), Weight::Matter);
     }
 
     /// How many writes nobody took, once the reader reads again.
@@ -115,13 +118,26 @@ impl Terminal {
         if self.out.is_stuck() { 0 } else { self.out.take_dropped() }
     }
 
-    /// Everything that was said goes out now.
+    /// What the agent said goes out now.
+    pub(super) fn flush_chatter(&mut self) {
+        self.put(Weight::Chatter);
+    }
+
+    /// What we said goes out now.
     pub(super) fn flush(&mut self) {
-        if !self.page.bytes().is_empty() {
-            self.out.write(self.page.bytes());
-            self.page.written(usize::MAX);
-            self.confess();
+        self.put(Weight::Matter);
+    }
+
+    fn put(&mut self, weight: Weight) {
+        if self.page.bytes().is_empty() {
+            return;
         }
+        // Before it goes on, words that nobody took are owed an explanation.
+        if (weight == Weight::Matter || !self.out.is_stuck()) && self.out.take_dropped() > 0 {
+            self.out.write(LEFT_OUT.as_bytes(), Weight::Matter);
+        }
+        self.out.write(self.page.bytes(), weight);
+        self.page.written(usize::MAX);
     }
 
     /// Ends the last line and gives slow readers a last chance.
@@ -139,18 +155,8 @@ impl Terminal {
         }
         self.flush();
         self.warnings.line(kind, text);
-        self.err.write(self.warnings.bytes());
+        self.err.write(self.warnings.bytes(), Weight::Matter);
         self.warnings.written(usize::MAX);
-    }
-
-    /// Words that nobody took are owed an explanation.
-    fn confess(&mut self) {
-        if self.take_dropped() > 0 {
-            self.page
-                .line(Kind::Remark, "some output was left out here: nobody read it in time. The log has all of it");
-            self.out.write(self.page.bytes());
-            self.page.written(usize::MAX);
-        }
     }
 }
 

@@ -155,11 +155,10 @@ pub fn run_ending(name: &str, ending: &RunEnding, board: &Board, at: Wall, zone:
             "stopped: the agent cannot be started: {}. Install it or correct PATH, then: {resume}",
             sentence(error)
         ),
-        RunEnding::IterationsUsed => {
-            format!(
-                "stopped: all {used} used, and the agent does not say that it is done. Look at: {explain}; start again for more"
-            )
-        }
+        RunEnding::IterationsUsed => format!(
+            "stopped: the limit of {used} is used up, and the agent does not say that it is done. Look at: {explain}; start \
+             again for more"
+        ),
         RunEnding::TimeLimit => {
             let limit =
                 policy.and_then(|policy| policy.max_time).map_or_else(String::new, |span| format!(" of {span}"));
@@ -315,7 +314,10 @@ pub fn plan(boxes: &Boxes, board: &Board) -> String {
         }
     }
     if let Some(left) = time_left(boxes, board) {
-        line.push_str(&format!(", ~{left} left"));
+        match left {
+            Span(..60_000) => line.push_str(", under a minute left"),
+            left => line.push_str(&format!(", ~{left} left")),
+        }
     }
     line
 }
@@ -387,6 +389,7 @@ mod tests {
     #[test]
     fn the_end_of_a_run_says_what_stopped_it_and_what_to_do() {
         assert_eq!(line(&RunEnding::Done, 1), "done after 1 iteration");
+        assert!(line(&RunEnding::IterationsUsed, 1).starts_with("stopped: the limit of 1 iteration is used up"));
         assert_eq!(
             line(&RunEnding::Stalled { iterations: 5 }, 7),
             "stopped: 5 iterations without progress (3..7). Look at: swarm explain web; help with the prompt or the plan, \
