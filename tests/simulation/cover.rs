@@ -11,7 +11,8 @@ use swarm::model::{RunEnding, StopCause};
 pub(crate) fn fact(coverage: &mut Coverage, fact: &Fact) {
     match fact {
         Fact::AttemptEnded { ending, .. } => {
-            coverage.hit(Kind::of(ending).map_or("ending of a container".to_owned(), |kind| format!("ending {kind:?}")));
+            coverage
+                .hit(Kind::of(ending).map_or("ending of a container".to_owned(), |kind| format!("ending {kind:?}")));
         }
         Fact::RunFinished { ending } => coverage.hit(format!("run: {}", run_ending(ending))),
         Fact::AttemptStopping { cause, .. } => coverage.hit(format!("stopping: {cause:?}")),

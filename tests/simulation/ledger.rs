@@ -108,7 +108,9 @@ impl Ledger {
     /// The iteration may only begin when the limit that refused the last one is over.
     pub(crate) fn check_start(&self, attempt: &AttemptId, now: Now) {
         let Some(last) = self.last.as_ref().filter(|last| !last.settled) else { return };
-        if let Some(reset) = self.limits.get(&last.attempt).filter(|_| Kind::of(&last.ending) == Some(Kind::LimitedUntil)) {
+        if let Some(reset) =
+            self.limits.get(&last.attempt).filter(|_| Kind::of(&last.ending) == Some(Kind::LimitedUntil))
+        {
             assert!(now.wall >= *reset + self.policy.limit_margin, "{attempt} begins before the limit ends");
         }
     }
@@ -183,14 +185,19 @@ impl Ledger {
     }
 
     fn ended(&mut self, fact: &Fact, worker: impl Fn(&AttemptId) -> Option<WorkerSeen>) {
-        let Fact::AttemptEnded { attempt, evidence, survey, progress, ending, charge, to_verify, exit, .. } = fact else {
+        let Fact::AttemptEnded { attempt, evidence, survey, progress, ending, charge, to_verify, exit, .. } = fact
+        else {
             return;
         };
         let open = self.open.remove(attempt).unwrap_or_else(|| panic!("{attempt} ends, and is not open"));
         let seen = worker(attempt);
         assert!(!seen.as_ref().is_some_and(|seen| seen.lives), "{attempt} ends while it lives");
         self.check_ending(attempt, ending, &open, survey, evidence, seen.as_ref());
-        assert_eq!(exit.is_none(), matches!(ending, Ending::LaunchFailed { .. }), "{attempt}: {ending:?} with {exit:?}");
+        assert_eq!(
+            exit.is_none(),
+            matches!(ending, Ending::LaunchFailed { .. }),
+            "{attempt}: {ending:?} with {exit:?}"
+        );
         self.over.insert(attempt.clone());
         self.count(ending, *progress);
         let usd = match charge {
@@ -253,10 +260,8 @@ impl Ledger {
         if matches!(ending, Ending::RateLimited { .. } | Ending::Overloaded) {
             return;
         }
-        let harmless = matches!(
-            ending,
-            Ending::Done | Ending::Clean | Ending::Stopped | Ending::OwnLimit | Ending::Oom
-        );
+        let harmless =
+            matches!(ending, Ending::Done | Ending::Clean | Ending::Stopped | Ending::OwnLimit | Ending::Oom);
         self.failures = if harmless { 0 } else { self.failures + 1 };
         self.ooms = if *ending == Ending::Oom { self.ooms + 1 } else { 0 };
         self.stalled = if progress == Some(false) { self.stalled + 1 } else { 0 };
@@ -311,8 +316,7 @@ impl Ledger {
             RunEnding::CannotWrite { .. } => kind == Some(Kind::LogFull) || self.was_unwritable,
             RunEnding::WaitTooLong { until } => {
                 let reset = last.as_ref().and_then(|last| self.limits.get(&last.attempt)).copied();
-                reset == *until
-                    && reset.is_none_or(|reset| reset + policy.limit_margin - now.wall > policy.max_wait)
+                reset == *until && reset.is_none_or(|reset| reset + policy.limit_margin - now.wall > policy.max_wait)
             }
             RunEnding::OutageTooLong => matches!(kind, Some(Kind::Overloaded | Kind::Limited)),
             RunEnding::Stopped { signal } => self.stop.is_some_and(|(asked, _)| asked == *signal),
@@ -343,9 +347,10 @@ impl WorkerSeen {
             claims: worker.script.claims,
             interfered: worker.interfered,
             concluded,
-            confirmed_oom: worker.exit.as_ref().is_some_and(|exit| {
-                exit.oom == swarm::model::Oom::Confirmed && exit.status == Status::Signal(9)
-            }),
+            confirmed_oom: worker
+                .exit
+                .as_ref()
+                .is_some_and(|exit| exit.oom == swarm::model::Oom::Confirmed && exit.status == Status::Signal(9)),
         }
     }
 }

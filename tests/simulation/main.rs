@@ -36,7 +36,9 @@ fn each_seed(test: &str, play: impl Fn(u64, bool) -> Coverage) -> Option<Coverag
         match catch_unwind(AssertUnwindSafe(|| play(seed, trace))) {
             Ok(met) => coverage.add(met),
             Err(_) => {
-                panic!("seed {seed} failed; replay: SWARM_SIM_SEED={seed} cargo test --test simulation {test} -- --nocapture")
+                panic!(
+                    "seed {seed} failed; replay: SWARM_SIM_SEED={seed} cargo test --test simulation {test} -- --nocapture"
+                )
             }
         }
     }

@@ -47,15 +47,18 @@ pub(crate) fn setting(seed: u64, trace: bool) -> Setting {
     for _ in 0..random.below(5) {
         let age = at(&mut random);
         let kind = random.below(7);
-        faults.push((age, match kind {
-            0 => Fault::WallJump(3_600_000),
-            1 => Fault::WallJump(-3_600_000),
-            2 => Fault::LogsFull,
-            3 => Fault::JournalFull,
-            4 => Fault::KillWorker,
-            5 => Fault::KillShim,
-            _ => Fault::Moment,
-        }));
+        faults.push((
+            age,
+            match kind {
+                0 => Fault::WallJump(3_600_000),
+                1 => Fault::WallJump(-3_600_000),
+                2 => Fault::LogsFull,
+                3 => Fault::JournalFull,
+                4 => Fault::KillWorker,
+                5 => Fault::KillShim,
+                _ => Fault::Moment,
+            },
+        ));
         if kind == 2 {
             faults.push((age + random.stretch(20), Fault::LogsFree));
         }
@@ -198,14 +201,18 @@ fn first_input(world: &World) -> Input {
 fn live(world: &Shared, first: Input, polls: &mut u32) -> Life {
     let hearing = Arc::new(Mutex::new(Hearing::default()));
     let board = world.borrow().shadow.clone();
-    let mut driver = Driver::new(LoopPlan, board, Parts {
-        runtime: SimRuntime { world: world.clone(), followed: BTreeMap::new() },
-        journal: SimJournal(world.clone()),
-        clock: SimClock(world.clone()),
-        workspace: SimWorkspace { world: world.clone(), hearing: hearing.clone() },
-        audience: SimAudience { world: world.clone(), hearing },
-        orders: SimOrders(world.clone()),
-    });
+    let mut driver = Driver::new(
+        LoopPlan,
+        board,
+        Parts {
+            runtime: SimRuntime { world: world.clone(), followed: BTreeMap::new() },
+            journal: SimJournal(world.clone()),
+            clock: SimClock(world.clone()),
+            workspace: SimWorkspace { world: world.clone(), hearing: hearing.clone() },
+            audience: SimAudience { world: world.clone(), hearing },
+            orders: SimOrders(world.clone()),
+        },
+    );
     let mut life = pin!(driver.run(first));
     let mut context = Context::from_waker(Waker::noop());
     loop {

@@ -534,7 +534,11 @@ fn look(world: &mut World, attempt: &AttemptId, followed: &mut Followed, chunk: 
         }
         world.coverage.hit(if blocked { "blocked" } else { "flowing" });
         let attempt = attempt.clone();
-        return Some(if blocked { Event::Paused { attempt, error: "full".into() } } else { Event::Flowing { attempt } });
+        return Some(if blocked {
+            Event::Paused { attempt, error: "full".into() }
+        } else {
+            Event::Flowing { attempt }
+        });
     }
     let exit = worker.exit.clone().unwrap_or_else(|| Exit::plain(Status::Lost));
     let log = world.logs.get(&followed.log).map_or(&[][..], Vec::as_slice);
