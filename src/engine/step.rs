@@ -470,10 +470,10 @@ impl<P: Planner> Engine<P> {
         match ask {
             Ask::Stop { signal, at_once } => {
                 let again = self.board.stop.is_some_and(|stop| stop.at_once);
-                if again {
-                    self.kill_all(step);
-                } else {
+                if !again {
                     self.record(now, Fact::StopAsked { signal, at_once }, step);
+                } else if at_once {
+                    self.kill_all(step);
                 }
             }
             Ask::Pause if !self.board.paused => self.record(now, Fact::Paused, step),
