@@ -41,7 +41,10 @@ pub(crate) fn setting(seed: u64, trace: bool) -> Setting {
         3 | 4 => Mood::Wild,
         _ => Mood::Steady,
     };
-    let policy = policy(&mut random);
+    let mut policy = policy(&mut random);
+    if mood == Mood::Outage {
+        policy.max_outage = Span::seconds(100);
+    }
     let at = |random: &mut Random| if random.percent(70) { random.stretch(20) } else { random.below(SCENE) };
     let mut faults = Vec::new();
     for _ in 0..random.below(5) {
@@ -147,6 +150,13 @@ pub(crate) struct Played {
     pub(crate) logs: BTreeMap<u32, Vec<u8>>,
 }
 
+impl Played {
+    /// What all workers printed, in order, whatever the numbers of their logs; without digits, which spell times.
+    pub(crate) fn words(&self) -> Vec<u8> {
+        self.logs.values().flatten().copied().filter(|byte| !byte.is_ascii_digit()).collect()
+    }
+}
+
 /// Plays a setting to the end of its run.
 pub(crate) fn play(setting: Setting) -> Played {
     let trace = setting.trace;
@@ -173,7 +183,13 @@ pub(crate) fn play(setting: Setting) -> Played {
                 now.coverage.hit("left");
                 now.after_death();
             }
-            Life::Over(Outcome::CannotWrite(_)) | Life::Died => now.after_death(),
+            Life::Over(Outcome::CannotWrite(_)) | Life::Died => {
+                now.after_death();
+                if now.ledger.finished().is_some() {
+                    now.check_over();
+                    break;
+                }
+            }
         }
     }
     if trace {
