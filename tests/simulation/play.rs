@@ -139,6 +139,7 @@ pub(crate) fn twin_setting(seed: u64, crashes: u32, trace: bool) -> Setting {
     }
     setting.faults.clear();
     setting.orders.clear();
+    setting.unwritable_at = None;
     Setting { crashes, crash_rate: 30, twin: true, ..setting }
 }
 
