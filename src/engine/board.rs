@@ -317,6 +317,7 @@ impl Board {
         if let Some(run) = &mut self.run {
             run.since = run.since + stood;
         }
+        self.tally.outage = self.tally.outage.map(|tick| tick + stood);
         for open in self.open.values_mut() {
             open.opened.tick = open.opened.tick + stood;
             open.launched.as_mut().into_iter().for_each(|(tick, _)| *tick = *tick + stood);
