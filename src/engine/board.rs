@@ -336,8 +336,8 @@ impl Board {
         let open = self.open.remove(attempt);
         let before = open.as_ref().and_then(|open| open.survey.boxes.as_ref()).map_or(0, |boxes| boxes.done);
         self.tally.count(ending, *progress, *charge, now.tick);
-        self.tally.count_boxes(survey, matches!(evidence.claim, crate::model::Claim::Done { .. }));
         if !ending.repeats() {
+            self.tally.count_boxes(survey, matches!(evidence.claim, crate::model::Claim::Done { .. }));
             self.tally.worked = self.tally.worked + *lasted;
             let after = survey.boxes.as_ref().map_or(0, |boxes| boxes.done);
             self.tally.ticked += after.saturating_sub(before);
@@ -378,7 +378,10 @@ impl Tally {
         match charge {
             Charge::Exact(usd) => {
                 self.spent += usd;
-                self.dearest = Some(self.dearest.map_or(usd, |dearest| dearest.max(usd)));
+                // What never came to work is no measure of what work costs.
+                if usd > 0.0 {
+                    self.dearest = Some(self.dearest.map_or(usd, |dearest| dearest.max(usd)));
+                }
             }
             Charge::AtLeast(usd) => {
                 self.spent += usd;
