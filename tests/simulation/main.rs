@@ -64,6 +64,7 @@ fn a_run_whose_supervisors_die_equals_its_unbroken_twin() {
             assert_eq!(left, right, "fact {at} differs");
         }
         assert_eq!(unbroken.facts.len(), broken.facts.len(), "one of the twins has more facts");
+        assert!(unbroken.words() == broken.words(), "the raw logs differ");
         broken.coverage
     });
 }

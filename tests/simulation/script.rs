@@ -273,8 +273,9 @@ impl Script {
     /// Is refused until a time that it names.
     fn limited(random: &mut Random, policy: &Policy) -> Script {
         let mut script = Script::speaking(b"", 1, Kind::LimitedUntil, random);
-        let far = policy.max_wait.0 / 1000 + 7200;
-        let seconds = if random.percent(15) { far } else { random.between(1, policy.max_wait.0 / 1000) };
+        // Clearly more, or clearly less, than is waited for: what is on the edge is decided by a second of delay.
+        let (far, near) = (policy.max_wait.0 / 1000 + 7200, (policy.max_wait.0 - policy.limit_margin.0) / 1000 - 20);
+        let seconds = if random.percent(15) { far } else { random.between(1, near) };
         script.acts.insert(0, (random.below(3_000), Act::PrintLimit(seconds)));
         script
     }
