@@ -2,6 +2,7 @@
 //!
 //! What is tested runs git in this very process, with this process's environment. So each test starts itself again in a
 //! process that knows nothing of the tester's settings ([`isolated`]).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper panics as its test would")]
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
