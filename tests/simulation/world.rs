@@ -617,8 +617,10 @@ impl World {
             }
         }
         let late = |deadline: Tick| self.now().tick > deadline + Span(SLACK) && self.age > self.listens + SLACK;
-        let busy = self.waits.iter().any(|at| matches!(at, Await::Prepare | Await::Push | Await::Verify | Await::After));
-        let deadline = self.shadow.run.as_ref().and_then(Run::deadline).filter(|_| !busy && self.shadow.open.is_empty());
+        let busy =
+            self.waits.iter().any(|at| matches!(at, Await::Prepare | Await::Push | Await::Verify | Await::After));
+        let deadline =
+            self.shadow.run.as_ref().and_then(Run::deadline).filter(|_| !busy && self.shadow.open.is_empty());
         assert!(!deadline.is_some_and(late), "the run outlives its time: {:?}", self.shadow);
         let waited = self.shadow.wait.is_some_and(|wait| match wait.until {
             Until::Tick(tick) => self.now().tick >= tick,
