@@ -360,12 +360,13 @@ async fn the_exit_is_recorded_at_once_although_its_output_is_held() {
         kept = processes_of(&bench.folder);
         kept.len() == 1
     });
-    kill(Pid::from_raw(kept[0].0), Signal::SIGKILL).unwrap();
-    wait_until("its end", || {
-        !Path::new(&format!("/proc/{}/environ", kept[0].0)).exists() || {
-            fs::read(format!("/proc/{}/environ", kept[0].0)).unwrap_or_default().is_empty()
-        }
-    });
+    let kept = kept[0].0;
+    kill(Pid::from_raw(kept), Signal::SIGKILL).unwrap();
+    wait_until("its end", || state(kept) == 'Z');
+    bench.runtime.discard(&attempt(1)).await.unwrap();
+    bench.run("text:next").await;
+    assert_eq!(state(kept), 'X', "reaped at the next end");
+    bench.assert_gone();
 }
 
 #[tokio::test]
