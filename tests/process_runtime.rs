@@ -286,6 +286,37 @@ async fn every_byte_arrives() {
 }
 
 #[tokio::test]
+async fn a_dropped_wait_loses_nothing() {
+    let mut bench = Bench::new();
+    bench.launch("bytes:9MB;every:1ms:50:x").await;
+    let (mut chunk, mut output, mut dropped) = (Vec::new(), Vec::new(), 0);
+    let begun = Instant::now();
+    loop {
+        // As in a select with something else that is always ready: one look, then away.
+        let next = tokio::time::timeout(Duration::ZERO, bench.runtime.next(&mut chunk)).await;
+        match next {
+            Ok(Event::Output { .. }) => output.extend_from_slice(&chunk),
+            Ok(Event::Ended { .. }) => break,
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => dropped += 1,
+        }
+        assert!(begun.elapsed() < DEADLINE);
+    }
+    assert!(dropped > 0);
+    assert_eq!(output.len(), (9 << 20) + 100);
+    assert_eq!(fs::read(bench.out()).unwrap(), output);
+}
+
+#[tokio::test]
+async fn a_large_prompt_that_nobody_reads_blocks_nobody() {
+    let mut bench = Bench::new();
+    fs::write(bench.folder.join("prompt"), vec![b'p'; 2 << 20]).unwrap();
+    assert_eq!(bench.run("text:done").await.output, b"done\n");
+    bench.runtime.discard(&attempt(1)).await.unwrap();
+    assert_eq!(bench.run("echo-stdin").await.output.len(), 2 << 20);
+}
+
+#[tokio::test]
 async fn endings_are_told_apart() {
     let mut bench = Bench::new();
     for (script, status) in [
@@ -413,6 +444,22 @@ async fn a_stopped_worker_hears_term() {
     bench.runtime.nudge(&attempt(1), Nudge::Term).unwrap();
     assert_eq!(bench.the_end().await.exit.status, Status::Code(143));
     bench.assert_nobody_left();
+}
+
+#[tokio::test]
+async fn signals_to_the_shim_are_for_its_worker() {
+    for (signal, step, status) in [
+        (Signal::SIGINT, "int-exit:0", Status::Code(0)),
+        (Signal::SIGHUP, "sleep:0s", Status::Signal(1)),
+        (Signal::SIGTERM, "term-exit:143", Status::Code(143)),
+    ] {
+        let mut bench = Bench::new();
+        let handle = bench.launch(&format!("{step};text:up;hang")).await;
+        bench.until("up\n").await;
+        kill(Pid::from_raw(shim_pid(&handle)), signal).unwrap();
+        assert_eq!(bench.the_end().await.exit.status, status);
+        bench.assert_gone();
+    }
 }
 
 #[tokio::test]
@@ -554,10 +601,12 @@ async fn many_at_once_are_kept_apart() {
         }
     }
     bench.assert_nobody_left();
+    wait_until("no crowd of shims", || processes_of(&bench.folder).len() <= 8);
+    bench.assert_gone();
 }
 
 #[tokio::test]
-async fn a_children_of_somebody_else_is_not_reaped() {
+async fn a_child_of_somebody_else_is_not_reaped() {
     let mut bench = Bench::new();
     let mut other = tokio::process::Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
     bench.run("setsid-child:60s;text:x").await;
