@@ -7,5 +7,5 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|verb| verb == "shim") {
         return swarm::host::shim::main();
     }
-    ExitCode::SUCCESS
+    swarm::cli::main().into()
 }

@@ -22,6 +22,11 @@ pub const ALL: &[&str] = &[
     "shim-before-exited",
     "shim-before-ended",
     "shim-after-ended",
+    "prepare-before-prompt",
+    "prepare-before-log",
+    "prepare-after-log",
+    "journal-append",
+    "journal-appended",
     "files-before-rename",
     "files-after-rename",
 ];

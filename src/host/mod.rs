@@ -4,6 +4,8 @@
 pub mod clock;
 pub mod failpoint;
 pub mod files;
+pub mod git;
+pub mod group;
 pub mod handover;
 pub mod inotify;
 pub mod lock;

@@ -4,7 +4,7 @@
 //! are only ever appended, by one writer, each behind its own checksum: a torn one is not believed.
 //!
 //! ```text
-//! starting <shim pid> <shim start time> <boot id> <size of the raw log>
+//! starting <shim pid> <shim start time> <boot id> <size of the raw log> <file name of the raw log>
 //! running <worker pid> <worker start time>     or: failed <0|1 permanent> <message>
 //! exited <status>
 //! ended <status> <oom> <pid:start time of each process left behind…>
@@ -59,6 +59,8 @@ pub struct Started {
     pub shim: ProcessId,
     /// The size of the raw log when the attempt began: where its own output starts.
     pub out_from: u64,
+    /// The file name of the raw log; a journal that was damaged finds it again here. Empty for a name with a space in it.
+    pub out: String,
 }
 
 /// Why there is no worker.
@@ -158,10 +160,10 @@ impl Record {
 
 fn started(rest: &str) -> Option<Started> {
     let words: Vec<&str> = rest.split(' ').collect();
-    let [pid, start_time, boot_id, out_from] = words.as_slice() else { return None };
+    let [pid, start_time, boot_id, out_from, out] = words.as_slice() else { return None };
     let boot_id = (*boot_id).to_owned();
     let shim = ProcessId { pid: pid.parse().ok()?, start_time: start_time.parse().ok()?, boot_id };
-    Some(Started { shim, out_from: out_from.parse().ok()? })
+    Some(Started { shim, out_from: out_from.parse().ok()?, out: out.trim_matches('/').to_owned() })
 }
 
 fn failure(rest: &str) -> Option<Failure> {
@@ -211,8 +213,10 @@ impl Writer {
 
     /// The shim is about to start the worker.
     pub fn starting(&mut self, started: &Started) -> io::Result<()> {
-        let Started { shim, out_from } = started;
-        self.append(&format!("starting {} {} {} {out_from}", shim.pid, shim.start_time, shim.boot_id))
+        let Started { shim, out_from, out } = started;
+        // A slash stands for no name: no file is called so.
+        let out = if out.is_empty() || out.contains(char::is_whitespace) { "/" } else { out };
+        self.append(&format!("starting {} {} {} {out_from} {out}", shim.pid, shim.start_time, shim.boot_id))
     }
 
     /// The worker was executed.
@@ -298,7 +302,7 @@ mod tests {
     }
 
     fn whole(writer: &mut Writer) {
-        writer.starting(&Started { shim: id(5), out_from: 12 }).unwrap();
+        writer.starting(&Started { shim: id(5), out_from: 12, out: "iteration-3.log.raw".into() }).unwrap();
         writer.running(&id(6)).unwrap();
         writer.flow(Some("No space\nleft")).unwrap();
         writer.exited(Status::Signal(9)).unwrap();
@@ -310,7 +314,7 @@ mod tests {
     fn what_is_written_is_read() {
         let (_folder, path) = written(whole);
         let record = read_back(&path);
-        assert_eq!(record.started, Some(Started { shim: id(5), out_from: 12 }));
+        assert_eq!(record.started, Some(Started { shim: id(5), out_from: 12, out: "iteration-3.log.raw".into() }));
         assert_eq!(record.worker, Some(id(6)));
         assert_eq!(record.exited, Some(Status::Signal(9)));
         assert_eq!(record.paused.as_deref(), Some("No space left"));
@@ -341,7 +345,7 @@ mod tests {
     #[test]
     fn many_left_behind_never_overflow_the_block() {
         let (_folder, path) = written(|writer| {
-            writer.starting(&Started { shim: id(5), out_from: 0 }).unwrap();
+            writer.starting(&Started { shim: id(5), out_from: 0, out: String::new() }).unwrap();
             writer.failed(&Failure { permanent: true, message: "ä".repeat(5000) }).unwrap();
             writer.flow(Some(&"x".repeat(5000))).unwrap();
             let left = (1_000_000..1_001_000).map(id).collect();

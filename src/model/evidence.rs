@@ -11,6 +11,10 @@ pub struct Evidence {
     pub claim: Claim,
     /// What the agent says of its own ending.
     pub outcome: Outcome,
+    /// A final line of the agent's protocol was read, and `outcome` is what it says. Never true for agents that have no such
+    /// line: of those the exit status alone speaks.
+    #[serde(default)]
+    pub concluded: bool,
     /// A limit notice that stands at the end. Counts only where the attempt did not succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<LimitNotice>,

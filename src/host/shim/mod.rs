@@ -120,7 +120,8 @@ impl Shim {
         let (err, err_end) = Pump::to_file_with_first_byte(&order.err)?;
         let oom = oom::Watch::begin(order.oom_counter.as_deref());
         failpoint::hit("shim-before-starting")?;
-        record.starting(&Started { shim: self.ourselves.clone(), out_from })?;
+        let name = order.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        record.starting(&Started { shim: self.ourselves.clone(), out_from, out: name })?;
         failpoint::hit("shim-before-worker")?;
         let pid = worker::start(&order, &out_end, &err_end)?;
         let worker = ProcessId { pid, start_time: process::stat(pid)?.start_time, boot_id: order.boot_id };

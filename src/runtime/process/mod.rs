@@ -13,7 +13,7 @@ use super::{Event, Nudge, Runtime};
 use crate::host::inotify::{Change, Watch, Watcher};
 use crate::host::process::{self, PidFd};
 use crate::host::ready::Crowd;
-use crate::host::record::{self, Record};
+use crate::host::record::{self, Record, Started};
 use crate::host::{files, shim};
 use crate::model::{AttemptId, Exit, Found, Handle, Launch, LaunchError};
 use follow::{Follow, Step};
@@ -64,6 +64,8 @@ pub struct LiveAttempt {
     pub tries: u32,
     /// Its processes; `None` while it is just starting.
     pub handle: Option<Handle>,
+    /// What its shim recorded first; `None` before that.
+    pub started: Option<Started>,
 }
 
 impl ProcessRuntime {
@@ -362,7 +364,12 @@ fn live_attempt(folder: &Path) -> Option<LiveAttempt> {
     let record = record::read(&file).ok()?;
     // Held for a moment more after its last line.
     record.ended.is_none().then_some(())?;
-    Some(LiveAttempt { number: number.parse().ok()?, tries: tries.parse().ok()?, handle: handle(&record) })
+    Some(LiveAttempt {
+        number: number.parse().ok()?,
+        tries: tries.parse().ok()?,
+        handle: handle(&record),
+        started: record.started,
+    })
 }
 
 fn attempts_folder(run_folder: &Path) -> io::Result<PathBuf> {
