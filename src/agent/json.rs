@@ -240,8 +240,8 @@ impl Lexer {
         self.high = None;
     }
 
-    /// Reads the members of an object from behind the quote of a key on, as long as they are strings and nothing stands
-    /// in between: most of every stream. Returns where something else comes. (The rest of the lexer could do it all as
+    /// Reads the members of an object from behind the quote of a key on, as long as they are strings (or simple, and not
+    /// wanted) and nothing stands in between: most of every stream. Returns where something else comes. (The rest of the lexer could do it all as
     /// well; here the state is in the place in the code.)
     fn members(&mut self, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
         let parent = self.parent();
@@ -254,6 +254,13 @@ impl Lexer {
             }
             let node = if parent == Node::SKIP { Node::SKIP } else { sink.member(parent, key) };
             self.value = node;
+            if node == Node::SKIP
+                && let Some(rest) = behind.strip_prefix(b"\":").and_then(skip_scalar)
+                && let Some(rest) = rest.strip_prefix(b",\"")
+            {
+                at = chunk.len() - rest.len();
+                continue;
+            }
             let Some(rest) = behind.strip_prefix(b"\":\"") else {
                 self.state = State::Colon;
                 return chunk.len() - behind.len() + 1;
@@ -599,6 +606,18 @@ fn unescape(byte: u8) -> Option<u8> {
         b'n' => Some(b'\n'),
         b'r' => Some(b'\r'),
         b't' => Some(b'\t'),
+        _ => None,
+    }
+}
+
+/// What stands behind a word or a whole number, if one begins here.
+fn skip_scalar(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes.first()? {
+        b'n' => bytes.strip_prefix(b"null"),
+        b't' => bytes.strip_prefix(b"true"),
+        b'f' => bytes.strip_prefix(b"false"),
+        b'0' => Some(&bytes[1..]),
+        b'1'..=b'9' => Some(&bytes[bytes.iter().take_while(|byte| byte.is_ascii_digit()).count()..]),
         _ => None,
     }
 }
