@@ -17,8 +17,12 @@
 //! `tests/boundaries.rs` compares the imports with this table.
 
 pub mod agent;
+
 pub mod cli;
+pub mod driver;
 pub mod engine;
 pub mod host;
+pub mod journal;
 pub mod model;
+pub mod report;
 pub mod runtime;

@@ -1,4 +1,74 @@
-//! The command line: a file per verb, settings, exit codes.
+//! The command line: settings, a file per verb, exit codes, errors with hints.
 
+mod args;
+mod assemble;
+mod audience;
+pub mod cmd_config;
+pub mod cmd_demo;
+pub mod cmd_demo_agent;
 pub mod cmd_done_test;
+pub mod cmd_explain;
+pub mod cmd_loop;
+pub mod cmd_loop_ask;
+pub mod cmd_loop_logs;
+pub mod cmd_loop_ls;
+pub mod cmd_loop_status;
+mod detach;
 pub mod error;
+pub mod loop_settings;
+mod on_event;
+mod print;
+mod recover;
+mod runs;
+pub mod settings;
+mod workspace;
+
+use error::Result;
+
+/// Runs the command line that the process was started with and returns its exit code.
+pub fn main() -> u8 {
+    start_tracing();
+    let matches = match args::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return args::complain(&error),
+    };
+    match dispatch(&matches) {
+        Ok(code) => code,
+        Err(error) => {
+            print::error(&error);
+            error.code
+        }
+    }
+}
+
+fn dispatch(matches: &clap::ArgMatches) -> Result<u8> {
+    match matches.subcommand() {
+        Some(("loop", matches)) => match matches.subcommand() {
+            Some(("ls", matches)) => cmd_loop_ls::run(matches),
+            Some(("status", matches)) => cmd_loop_status::run(matches),
+            Some(("logs", matches)) => cmd_loop_logs::run(matches),
+            Some((verb @ ("pause" | "resume" | "stop"), matches)) => cmd_loop_ask::run(verb, matches),
+            _ => cmd_loop::run(matches),
+        },
+        Some(("explain", matches)) => cmd_explain::run(matches),
+        Some(("config", matches)) => cmd_config::run(matches.subcommand_matches("show").unwrap_or(matches)),
+        Some(("done-test", matches)) => done_test(matches),
+        Some(("demo", _)) => cmd_demo::run(),
+        Some(("demo-agent", _)) => cmd_demo_agent::run(),
+        // Clap asks for a subcommand and knows no other.
+        _ => Ok(2),
+    }
+}
+
+fn done_test(matches: &clap::ArgMatches) -> Result<u8> {
+    let args = <cmd_done_test::DoneTest as clap::FromArgMatches>::from_arg_matches(matches)
+        .map_err(|error| error::Error::usage(error.to_string()).hint("see `swarm done-test --help`"))?;
+    cmd_done_test::run(&args).map(|_| 0)
+}
+
+/// `SWARM_LOG=debug` shows on stderr what the supervisor itself is doing; without it nothing is written.
+fn start_tracing() {
+    let Ok(filter) = std::env::var("SWARM_LOG") else { return };
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_default();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -79,6 +79,49 @@ pub enum Ending {
     Lost,
 }
 
+impl Ending {
+    /// The same iteration is to be tried again: it costs none.
+    pub fn repeats(&self) -> bool {
+        matches!(self, Ending::RateLimited { .. } | Ending::Overloaded)
+    }
+
+    /// Only a person can cure it; repeating at once is pointless.
+    pub fn needs_a_person(&self) -> bool {
+        matches!(self, Ending::AuthFailure { .. } | Ending::ConfigFailure { .. })
+    }
+
+    /// Counts towards `--max-failures`. Context, refusal and output limit do; the agent's own turn or budget limit is a
+    /// used iteration, and OOM has a count of its own.
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Ending::Done
+            | Ending::Clean
+            | Ending::Stopped
+            | Ending::OwnLimit
+            | Ending::Oom
+            | Ending::RateLimited { .. }
+            | Ending::Overloaded => false,
+            Ending::LaunchFailed { .. }
+            | Ending::LogFull
+            | Ending::OutputLimit
+            | Ending::Refusal
+            | Ending::EngineLost
+            | Ending::ContainerRemoved
+            | Ending::Failed { .. }
+            | Ending::Killed { .. }
+            | Ending::OomInside
+            | Ending::StartTimeout
+            | Ending::IdleTimeout
+            | Ending::WallTimeout
+            | Ending::AuthFailure { .. }
+            | Ending::ConfigFailure { .. }
+            | Ending::ContextTooLong
+            | Ending::Interrupted
+            | Ending::Lost => true,
+        }
+    }
+}
+
 /// Why we ourselves set out to end an attempt, if we did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -119,6 +162,15 @@ pub enum Note {
     LeftBehind {
         /// Its pid.
         pid: i32,
+    },
+    /// The plan has no open box left, for the second iteration, and the agent does not claim to be done.
+    NoOpenBox,
+    /// The same box has been the first open one for this many iterations.
+    SameBox {
+        /// Its text.
+        text: String,
+        /// For how many iterations.
+        iterations: u32,
     },
     /// A git lock file that the killed worker left was removed.
     RemovedLock {
@@ -186,8 +238,6 @@ pub enum RunEnding {
         /// The signal that the exit code is made of (`stop` counts as SIGTERM).
         signal: i32,
     },
-    /// Closed by a later start: its supervisor had died.
-    Abandoned,
 }
 
 impl RunEnding {
@@ -204,7 +254,6 @@ impl RunEnding {
             RunEnding::CannotWrite { .. } => 74,
             RunEnding::WaitTooLong { .. } | RunEnding::OutageTooLong => 75,
             RunEnding::Stopped { signal } => u8::try_from(128 + signal).unwrap_or(143),
-            RunEnding::Abandoned => 1,
         }
     }
 }

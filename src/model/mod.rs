@@ -9,6 +9,7 @@ pub mod ids;
 pub mod launch;
 pub mod limit;
 pub mod sign;
+pub mod survey;
 pub mod time;
 
 pub use ending::{Ending, Note, RunEnding, StopCause};
@@ -19,4 +20,5 @@ pub use ids::{AttemptId, RunId, TaskId};
 pub use launch::{Launch, LaunchError};
 pub use limit::LimitNotice;
 pub use sign::Sign;
+pub use survey::{Boxes, Survey, Tree};
 pub use time::{Now, Span, Tick, Wall};

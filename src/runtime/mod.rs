@@ -1,5 +1,7 @@
 //! Where attempts run. A runtime starts, finds again, signals and watches; it decides nothing.
 
+pub mod process;
+
 use crate::model::{AttemptId, Exit, Found, Handle, Launch, LaunchError};
 use std::io;
 use std::path::Path;

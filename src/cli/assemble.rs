@@ -1,0 +1,196 @@
+//! Puts a supervisor together: the real world behind the driver's seams.
+
+use super::audience::RealAudience;
+use super::error::{Error, Result};
+use super::loop_settings::LoopSettings;
+use super::recover::{self, Known};
+use crate::driver::orders::RealOrders;
+use crate::driver::seams::{Clock, Journal, Order};
+use crate::driver::{Driver, Outcome, Parts, control};
+use crate::engine::{Ask, Board, Input, LoopPlan, Stamped, Wake};
+use crate::host::{clock, process};
+use crate::journal::{FileJournal, RunFolder, RunRecord};
+use crate::model::{Now, RunEnding, Span, Tick};
+use crate::runtime::process::{ProcessRuntime, live_attempts};
+use jiff::tz::TimeZone;
+use std::io;
+
+/// How the supervisor begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// A new run.
+    Begin,
+    /// Goes on with a run.
+    Resume,
+    /// Takes a run over only to end it: what lives is stopped, what ended is recorded.
+    Close,
+}
+
+/// Supervises a run until it is over; `None` when the operator left it.
+pub(super) fn supervise(
+    first: First,
+    folder: &RunFolder,
+    record: &RunRecord,
+    journal: FileJournal,
+    facts: Vec<Stamped>,
+    warnings: &[String],
+) -> Result<Option<RunEnding>> {
+    let settings: LoopSettings = serde_json::from_value(record.settings.clone()).map_err(|error| {
+        Error::failed(format!("the settings of run {} cannot be read: {error}", record.id)).hint("start a new run")
+    })?;
+    block_on(async {
+        let outcome = drive(first, folder, record, &settings, journal, facts, warnings).await?;
+        match outcome {
+            Outcome::Finished(ending) => Ok(Some(ending)),
+            Outcome::Left => Ok(None),
+            Outcome::CannotWrite(error) => {
+                Err(Error::cannot_write(format!("cannot write the journal {}: {error}", folder.journal().display()))
+                    .hint("make room there, then `swarm loop --resume`"))
+            }
+        }
+    })?
+}
+
+async fn drive(
+    first: First,
+    folder: &RunFolder,
+    record: &RunRecord,
+    settings: &LoopSettings,
+    journal: FileJournal,
+    facts: Vec<Stamped>,
+    warnings: &[String],
+) -> Result<Outcome> {
+    let mut journal = Facts(journal);
+    let failed = |what: &str, error: io::Error| Error::failed(format!("cannot {what}: {error}"));
+    let boot_id = process::boot_id().map_err(|error| failed("read the boot id", error))?.to_owned();
+    let (input, board) = match first {
+        First::Begin => {
+            (Input::Begin { run: record.id.clone(), policy: settings.policy.clone(), boot_id }, Board::default())
+        }
+        First::Resume | First::Close => {
+            let board = put_back(folder, record, settings, &mut journal, facts, &boot_id)?;
+            (Input::Resume { boot_id }, board)
+        }
+    };
+    let close = Order::Ask(Ask::Stop { signal: nix::libc::SIGTERM, at_once: true });
+    let listener = control::bind(folder.path(), RunFolder::socket_name());
+    let listener = listener.inspect_err(|error| tracing::warn!(%error, "no control socket")).ok();
+    let mut audience = RealAudience::new(record, settings, &settings.rule()?);
+    if first == First::Begin {
+        audience.banner(record, settings, warnings);
+    }
+    let parts = Parts {
+        runtime: ProcessRuntime::new(folder.path()).map_err(|error| failed("set up the runtime", error))?,
+        journal,
+        clock: RealClock {
+            zone: TimeZone::system(),
+            timer: clock::WallTimer::new().map_err(|error| failed("make a timer", error))?,
+        },
+        workspace: super::workspace::build(folder, record, settings)?,
+        audience,
+        orders: RealOrders::new(listener, (first == First::Close).then_some(close))
+            .map_err(|error| failed("listen for signals", error))?,
+    };
+    let mut driver = Driver::new(LoopPlan, board, parts);
+    let outcome = driver.run(input).await;
+    match &outcome {
+        Outcome::Finished(_) => {}
+        Outcome::Left => driver
+            .audience()
+            .last_word(&format!("left; the agent goes on. `swarm loop --resume {}` takes it over again", record.name)),
+        Outcome::CannotWrite(error) => {
+            driver.audience().last_word(&format!("the journal cannot be written: {error}; the agent was ended"));
+        }
+    }
+    driver.audience().finish().await;
+    Ok(outcome)
+}
+
+/// The board of a run that is taken over, with what its journal forgot put back and made durable.
+fn put_back(
+    folder: &RunFolder,
+    record: &RunRecord,
+    settings: &LoopSettings,
+    journal: &mut Facts,
+    facts: Vec<Stamped>,
+    boot_id: &str,
+) -> Result<Board> {
+    let mut board = Board::replay(&facts);
+    let live = live_attempts(folder.path()).unwrap_or_default();
+    let known = Known { run: &record.id, policy: &settings.policy, boot_id, live: &live };
+    let missing = recover::missing(&board, &known, clock::now());
+    if missing.is_empty() {
+        return Ok(board);
+    }
+    super::print::warning(&format!("{} facts that the journal forgot are put back from what lives", missing.len()));
+    journal.write(&missing).map_err(|error| {
+        Error::cannot_write(format!("cannot write the journal {}: {error}", folder.journal().display()))
+    })?;
+    missing.iter().for_each(|fact| board.apply(fact));
+    Ok(board)
+}
+
+/// Runs a future on a tokio runtime of this thread.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Error::failed(format!("cannot start the event loop: {error}"))
+            .hint("raise the limit of open files: ulimit -n 256")
+    })?;
+    Ok(runtime.block_on(future))
+}
+
+/// The facts' file.
+struct Facts(FileJournal);
+
+impl Facts {
+    fn write(&mut self, facts: &[Stamped]) -> io::Result<()> {
+        let lines = facts.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+        self.0.append(lines.iter().map(String::as_str))
+    }
+}
+
+impl Journal for Facts {
+    async fn append(&mut self, facts: &[Stamped]) -> io::Result<()> {
+        self.write(facts)
+    }
+}
+
+/// The machine's clocks.
+struct RealClock {
+    zone: TimeZone,
+    timer: clock::WallTimer,
+}
+
+impl Clock for RealClock {
+    fn now(&self) -> Now {
+        clock::now()
+    }
+
+    fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    async fn until(&self, wake: Wake) {
+        let tick = async {
+            match wake.tick {
+                Some(tick) => tokio::time::sleep(left(tick).duration()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let wall = async {
+            match wake.wall {
+                Some(wall) => self.timer.until(wall).await.unwrap_or_else(|error| tracing::warn!(%error, "wall timer")),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = tick => {}
+            () = wall => {}
+        }
+    }
+}
+
+/// The time until `tick`.
+fn left(tick: Tick) -> Span {
+    tick - clock::now().tick
+}

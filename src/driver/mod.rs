@@ -1,0 +1,324 @@
+//! The one async loop: input, decision, durable facts, effects. It decides nothing and knows no operating system: what
+//! it drives is handed to it behind the traits of [`seams`], so that the simulator runs the same code.
+
+pub mod control;
+pub mod orders;
+pub mod seams;
+pub mod tree;
+
+use crate::agent::{Closing, Scan};
+use crate::engine::{Board, Effect, Engine, Input, LoopPlan, Planner, Stamped, Step, Wake};
+use crate::model::{AttemptId, Exit, Note, RunEnding, Sign, Survey};
+use crate::runtime::{Event, Runtime};
+use seams::{Audience, Clock, Journal, Order, Orders, Workspace};
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::pin::Pin;
+
+/// Why the driver came back.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The run is over, and its journal says so.
+    Finished(RunEnding),
+    /// The operator left it (SIGQUIT): the worker stays, the run can be resumed.
+    Left,
+    /// Facts cannot be made durable. What ran was ended; the journal is as it was.
+    CannotWrite(io::Error),
+}
+
+/// Work that is under way beside the attempts: composing a prompt, looking at the tree, pushing, verifying.
+type Job = Pin<Box<dyn Future<Output = Input>>>;
+
+/// What listens to one attempt.
+struct Listener {
+    scanner: Box<dyn Scan + Send>,
+}
+
+/// The loop and all that it holds.
+pub struct Driver<R, J, C, W, A, O, P = LoopPlan> {
+    engine: Engine<P>,
+    runtime: R,
+    journal: J,
+    clock: C,
+    workspace: W,
+    audience: A,
+    orders: O,
+    listeners: BTreeMap<AttemptId, Listener>,
+    jobs: VecDeque<Job>,
+    answers: VecDeque<Input>,
+    chunk: Vec<u8>,
+    signs: Vec<Sign>,
+}
+
+/// What a driver is made of.
+pub struct Parts<R, J, C, W, A, O> {
+    /// Where attempts run.
+    pub runtime: R,
+    /// Where facts become durable.
+    pub journal: J,
+    /// What time it is.
+    pub clock: C,
+    /// The tree that the agents work in.
+    pub workspace: W,
+    /// Who is told.
+    pub audience: A,
+    /// Who commands.
+    pub orders: O,
+}
+
+impl<R, J, C, W, A, O, P> Driver<R, J, C, W, A, O, P>
+where
+    R: Runtime,
+    J: Journal,
+    C: Clock,
+    W: Workspace,
+    A: Audience,
+    O: Orders,
+    P: Planner,
+{
+    /// A driver over `board`: empty for a new run, folded from its journal for a resumed one.
+    pub fn new(plan: P, board: Board, parts: Parts<R, J, C, W, A, O>) -> Self {
+        Driver {
+            engine: Engine::new(plan, board),
+            runtime: parts.runtime,
+            journal: parts.journal,
+            clock: parts.clock,
+            workspace: parts.workspace,
+            audience: parts.audience,
+            orders: parts.orders,
+            listeners: BTreeMap::new(),
+            jobs: VecDeque::new(),
+            answers: VecDeque::new(),
+            chunk: Vec::new(),
+            signs: Vec::new(),
+        }
+    }
+
+    /// Who is told; for a last word after the run.
+    pub fn audience(&mut self) -> &mut A {
+        &mut self.audience
+    }
+
+    /// Runs until the run is over, starting with `first` (`Begin` or `Resume`).
+    pub async fn run(&mut self, first: Input) -> Outcome {
+        let mut input = first;
+        loop {
+            let Step { facts, effects, wake } = self.engine.step(self.clock.now(), input);
+            if let Err(error) = self.make_durable(&facts).await {
+                self.abandon_ship().await;
+                return Outcome::CannotWrite(error);
+            }
+            for effect in effects {
+                if let Effect::Finish(ending) = effect {
+                    return Outcome::Finished(ending);
+                }
+                self.perform(effect).await;
+            }
+            input = match self.answers.pop_front() {
+                Some(answer) => answer,
+                None => match self.listen(wake).await {
+                    Some(input) => input,
+                    None => return Outcome::Left,
+                },
+            };
+        }
+    }
+
+    /// The rule of the house: facts to disk before effects, and before anybody hears of them.
+    async fn make_durable(&mut self, facts: &[Stamped]) -> io::Result<()> {
+        if !facts.is_empty() {
+            self.journal.append(facts).await?;
+            self.audience.facts(self.engine.board(), facts);
+        }
+        Ok(())
+    }
+
+    async fn perform(&mut self, effect: Effect) {
+        tracing::debug!(?effect, "perform");
+        match effect {
+            Effect::Prepare(attempt) => self.prepare(attempt),
+            Effect::Launch(attempt) => self.launch(attempt).await,
+            Effect::Probe(attempt) => {
+                // A probe that cannot be answered must not turn into a second worker: gone is judged, never started anew.
+                let found = self.runtime.probe(&attempt).await.unwrap_or_else(|error| {
+                    tracing::warn!(%attempt, %error, "probe failed");
+                    crate::model::Found::Gone
+                });
+                self.answers.push_back(Input::Found { attempt, found });
+            }
+            Effect::Adopt(attempt) => self.adopt(attempt).await,
+            Effect::Term(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Term),
+            Effect::Kill(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Kill),
+            Effect::Suspend(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Suspend),
+            Effect::Continue(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Continue),
+            Effect::Discard(attempt) => {
+                self.listeners.remove(&attempt);
+                if let Err(error) = self.runtime.discard(&attempt).await {
+                    tracing::warn!(%attempt, %error, "discard failed");
+                }
+            }
+            Effect::Push(attempt) => {
+                let push = self.workspace.push();
+                self.jobs.push_back(Box::pin(async move { Input::Pushed { attempt, warning: push.await } }));
+            }
+            Effect::Verify(attempt) => {
+                let check = self.workspace.verify(&attempt);
+                self.jobs.push_back(Box::pin(async move {
+                    let (pass, tail) = check.await;
+                    Input::Verified { attempt, pass, tail }
+                }));
+            }
+            // Handled by the caller: it ends the loop.
+            Effect::Finish(_) => {}
+        }
+    }
+
+    fn nudge(&mut self, attempt: &AttemptId, nudge: crate::runtime::Nudge) {
+        if let Err(error) = self.runtime.nudge(attempt, nudge) {
+            tracing::warn!(%attempt, ?nudge, %error, "signal failed");
+        }
+    }
+
+    fn prepare(&mut self, attempt: AttemptId) {
+        let refused = self.engine.board().last.as_ref().and_then(|last| last.check.refusal()).map(str::to_owned);
+        let log =
+            self.engine.board().last.as_ref().filter(|last| attempt.tries > 1 && last.log > 0).map(|last| last.log);
+        let before = self.engine.board().last.as_ref().map(|last| last.survey.clone());
+        let prepare = self.workspace.prepare(&attempt, log, refused, before);
+        self.jobs.push_back(Box::pin(async move {
+            match prepare.await {
+                Ok(ready) => Input::Prepared {
+                    attempt,
+                    log: ready.log,
+                    raw_from: ready.raw_from,
+                    text_from: ready.text_from,
+                    survey: ready.survey,
+                },
+                Err(problem) => Input::Unprepared { attempt, problem },
+            }
+        }));
+    }
+
+    async fn launch(&mut self, attempt: AttemptId) {
+        let Some(open) = self.engine.board().open.get(&attempt) else { return };
+        let launched = match self.workspace.launch(open) {
+            Ok(launch) => self.runtime.launch(&launch).await,
+            Err(error) => Err(error),
+        };
+        let answer = match launched {
+            Ok(handle) => {
+                self.audience.opened(open, false);
+                self.listeners.insert(attempt.clone(), Listener { scanner: self.workspace.scanner() });
+                Input::Launched { attempt, handle }
+            }
+            Err(error) => Input::LaunchFailed { attempt, error },
+        };
+        self.answers.push_back(answer);
+    }
+
+    async fn adopt(&mut self, attempt: AttemptId) {
+        let Some(open) = self.engine.board().open.get(&attempt) else { return };
+        self.audience.opened(open, true);
+        self.listeners.insert(attempt.clone(), Listener { scanner: self.workspace.scanner() });
+        let (out, from) = (self.workspace.raw_log(open.log), open.raw_from);
+        if let Err(error) = self.runtime.adopt(&attempt, &out, from).await {
+            tracing::warn!(%attempt, %error, "cannot follow");
+            self.end(attempt, Exit::plain(crate::model::Status::Lost));
+        }
+    }
+
+    /// Waits for the next thing to happen; `None` when the operator leaves.
+    async fn listen(&mut self, wake: Wake) -> Option<Input> {
+        loop {
+            let heard = tokio::select! {
+                biased;
+                order = self.orders.next() => Heard::Order(order),
+                answer = first(&mut self.jobs) => Heard::Answer(answer),
+                event = self.runtime.next(&mut self.chunk) => Heard::Event(event),
+                () = self.clock.until(wake) => Heard::Alarm,
+            };
+            match heard {
+                Heard::Order(Order::Ask(ask)) => return Some(Input::Asked(ask)),
+                Heard::Order(Order::Leave) => return None,
+                Heard::Answer(answer) => {
+                    self.jobs.pop_front();
+                    return Some(answer);
+                }
+                Heard::Event(event) => {
+                    if let Some(input) = self.hear(event) {
+                        return Some(input);
+                    }
+                }
+                Heard::Alarm => return Some(Input::Woke),
+            }
+        }
+    }
+
+    fn hear(&mut self, event: Event) -> Option<Input> {
+        match event {
+            Event::Output { attempt } => {
+                let listener = self.listeners.get_mut(&attempt)?;
+                self.signs.clear();
+                listener.scanner.feed(&self.chunk, &mut self.signs);
+                self.audience.heard(&attempt, &self.signs);
+                // The client's own retries say nothing of the model: they reset no clock.
+                let retries = self.signs.iter().filter(|sign| matches!(sign, Sign::Retry { .. })).count();
+                let live = retries == 0 || retries < self.signs.len();
+                let finished = self.signs.iter().any(|sign| matches!(sign, Sign::Final));
+                Some(Input::Heard { attempt, live, finished })
+            }
+            Event::Paused { attempt, error } => Some(Input::Blocked { attempt, error }),
+            Event::Flowing { attempt } => Some(Input::Flowing { attempt }),
+            Event::Ended { attempt, exit } => {
+                self.end(attempt, exit);
+                self.answers.pop_front()
+            }
+        }
+    }
+
+    /// An attempt is over: its output is judged with its last words on stderr, then the tree is looked at, then the
+    /// engine hears of all of it at once.
+    fn end(&mut self, attempt: AttemptId, exit: Exit) {
+        let Some(open) = self.engine.board().open.get(&attempt) else { return };
+        let Some(mut listener) = self.listeners.remove(&attempt) else { return };
+        self.signs.clear();
+        let last_words = self.workspace.last_words(open);
+        let closing = Closing { stderr_tail: &last_words, now: self.clock.now().wall, zone: self.clock.zone() };
+        let evidence = listener.scanner.close(&closing, &mut self.signs);
+        self.audience.heard(&attempt, &self.signs);
+        self.audience.closed(&attempt);
+        let after = self.workspace.after(open, &exit);
+        self.answers.push_back(Input::Exited { attempt: attempt.clone() });
+        self.jobs.push_back(Box::pin(async move {
+            let (survey, notes): (Survey, Vec<Note>) = after.await;
+            Input::Ended { attempt, exit, evidence, survey, notes }
+        }));
+    }
+
+    /// Facts cannot be kept any more: nothing may go on that nobody could find again.
+    async fn abandon_ship(&mut self) {
+        let mut open: Vec<AttemptId> = self.listeners.keys().cloned().collect();
+        open.iter().for_each(|attempt| self.nudge(attempt, crate::runtime::Nudge::Kill));
+        while !open.is_empty() {
+            if let Event::Ended { attempt, .. } = self.runtime.next(&mut self.chunk).await {
+                open.retain(|other| *other != attempt);
+            }
+        }
+    }
+}
+
+/// One thing that the loop heard.
+enum Heard {
+    Order(Order),
+    Answer(Input),
+    Event(Event),
+    Alarm,
+}
+
+/// The answer of the job at the head of the queue; pending for ever while there is none.
+async fn first(jobs: &mut VecDeque<Job>) -> Input {
+    match jobs.front_mut() {
+        Some(job) => job.await,
+        None => std::future::pending().await,
+    }
+}

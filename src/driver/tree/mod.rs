@@ -1,0 +1,246 @@
+//! The real tree that a loop's agents work in, and what is done there around an attempt: the prompt composed, the logs
+//! numbered, the tree looked at, a claim checked, the branch pushed.
+
+mod check;
+mod environment;
+mod logs;
+mod prompt;
+
+pub use check::Check;
+
+use super::seams::{Ready, Workspace};
+use crate::agent::Scan;
+use crate::engine::Problem;
+use crate::engine::board::Open;
+use crate::host::git::{Push, Repository};
+use crate::host::{failpoint, files};
+use crate::model::{AttemptId, Boxes, Exit, Launch, LaunchError, Note, RunId, Status, Survey, Tree, Wall};
+use logs::Logs;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// A plan is read so far; nobody writes a longer one.
+const MAX_PLAN: u64 = 16 << 20;
+
+/// How one agent is called and read: closures, so that the tree knows no agent.
+#[derive(Clone)]
+pub struct AgentCalls {
+    /// Its command line when so many USD are left.
+    pub argv: Rc<dyn Fn(Option<f64>) -> Vec<OsString>>,
+    /// Changes to its environment: a value sets, `None` removes.
+    pub env: Vec<(OsString, Option<OsString>)>,
+    /// A fresh reader of its output.
+    pub scanner: Rc<dyn Fn() -> Box<dyn Scan + Send>>,
+}
+
+/// All that a [`LoopTree`] is made of. Paths are absolute.
+#[derive(Clone)]
+pub struct TreeSettings {
+    /// Where the agents run.
+    pub folder: PathBuf,
+    /// Where the logs lie.
+    pub logs: PathBuf,
+    /// The run's own folder; composed prompts are kept there.
+    pub run_folder: PathBuf,
+    /// The run.
+    pub run: RunId,
+    /// Its name, which the agents are told as theirs.
+    pub name: String,
+    /// The prompt file.
+    pub prompt: PathBuf,
+    /// The plan, if there is one.
+    pub plan: Option<PathBuf>,
+    /// What a claim must pass.
+    pub check: Option<Check>,
+    /// How the branch is pushed.
+    pub push: Push,
+    /// Leave descendants of a worker alone.
+    pub keep_children: bool,
+    /// The agent.
+    pub agent: AgentCalls,
+}
+
+/// The tree of one loop.
+#[derive(Clone)]
+pub struct LoopTree(Rc<TreeSettings>);
+
+impl LoopTree {
+    /// Touches nothing yet.
+    pub fn new(settings: TreeSettings) -> LoopTree {
+        LoopTree(Rc::new(settings))
+    }
+
+    fn logs(&self) -> Logs<'_> {
+        Logs::at(&self.0.logs)
+    }
+
+    /// The attempt's own folder; the runtime keeps its files there too.
+    fn attempt(&self, attempt: &AttemptId) -> PathBuf {
+        self.0.run_folder.join("attempts").join(attempt.folder())
+    }
+
+    /// Prompt and logs, in this order: a missing prompt takes no number.
+    fn reserve(&self, attempt: &AttemptId, log: Option<u32>, refused: Option<&str>) -> Result<Ready, Problem> {
+        let check = self.0.check.as_ref().map_or("", |check| check.command.as_str());
+        let refusal = refused.map(|said| prompt::Refusal { check, said });
+        let composed = prompt::compose(&self.0.prompt, refusal).map_err(Problem::PromptGone)?;
+        let folder = self.attempt(attempt);
+        keep_prompt(&folder, &composed).map_err(cannot_write(&folder))?;
+        self.reserve_log(attempt, log, &folder).map_err(cannot_write(&self.0.logs))
+    }
+
+    fn reserve_log(&self, attempt: &AttemptId, log: Option<u32>, folder: &Path) -> io::Result<Ready> {
+        let logs = self.logs();
+        failpoint::hit("prepare-before-log")?;
+        logs.make_folder()?;
+        let log = match log {
+            Some(log) => log,
+            None => logs.reserve(folder, &format!("{}.{}", self.0.run, attempt.folder()))?,
+        };
+        logs.remember_words(log, folder)?;
+        failpoint::hit("prepare-after-log")?;
+        let size = |path: PathBuf| path.metadata().map_or(0, |file| file.len());
+        Ok(Ready { log, raw_from: size(logs.raw(log)), text_from: size(logs.text(log)), survey: Survey::default() })
+    }
+
+    /// The tree before an attempt. What git says of uncommitted work is carried over, or not known: it is asked after an
+    /// attempt, where it matters.
+    async fn survey_before(&self, before: Option<Survey>) -> Survey {
+        let (head, boxes) = (self.head().await, self.boxes());
+        let unchanged = before.filter(|before| before.head == head && before.boxes == boxes);
+        Survey { head, boxes, tree: unchanged.map_or(Tree::Unknown, |before| before.tree) }
+    }
+
+    /// The tree after an attempt. A commit or a ticked box is progress enough: git status costs, and is left out then.
+    async fn survey_after(&self, before: &Survey) -> Survey {
+        let (head, boxes) = (self.head().await, self.boxes());
+        let ticked = done(&boxes) > done(&before.boxes);
+        let tree = match Repository::around(&self.0.folder).filter(|_| head == before.head && !ticked) {
+            Some(repository) => repository.status().await,
+            None => Tree::Unknown,
+        };
+        Survey { head, boxes, tree }
+    }
+
+    async fn head(&self) -> Option<String> {
+        Repository::around(&self.0.folder)?.head().await
+    }
+
+    fn boxes(&self) -> Option<Boxes> {
+        let file = File::open(self.0.plan.as_ref()?).ok()?;
+        let mut text = Vec::new();
+        file.take(MAX_PLAN).read_to_end(&mut text).ok()?;
+        Some(Boxes::count(&String::from_utf8_lossy(&text)))
+    }
+
+    /// Removes the git locks of an attempt that was ended in the middle of something. Only where nothing of it lives.
+    fn clear_locks(&self, open: &Open, exit: &Exit) -> Vec<Note> {
+        let by_itself = matches!(exit.status, Status::Code(code) if code < 128) && open.stopping.is_none();
+        if by_itself || self.0.keep_children || !exit.left.is_empty() {
+            return Vec::new();
+        }
+        let Some(repository) = Repository::around(&self.0.folder) else { return Vec::new() };
+        let removed = repository.remove_stale_locks(self.began(open));
+        removed.into_iter().map(|path| Note::RemovedLock { path: path.display().to_string() }).collect()
+    }
+
+    /// When the attempt began, by the clock that dates files. After a reboot the board only knows when it was resumed;
+    /// the composed prompt is as old as the attempt.
+    fn began(&self, open: &Open) -> Wall {
+        use std::os::unix::fs::MetadataExt;
+        let prompt = self.attempt(&open.attempt).join(PROMPT).metadata();
+        let composed = prompt.map(|file| Wall(file.mtime() * 1000 + file.mtime_nsec() / 1_000_000));
+        composed.map_or(open.opened.wall, |composed| composed.min(open.opened.wall))
+    }
+
+    fn environment(&self, attempt: &AttemptId) -> Vec<(OsString, Option<OsString>)> {
+        environment::of(&self.0.agent.env, &self.0.run, &self.0.name, attempt)
+    }
+}
+
+/// Name of the composed prompt in the attempt's folder.
+const PROMPT: &str = "prompt";
+
+/// Kept durably, because the next fact names it: an agent that is started after a power cut must not read an empty file.
+fn keep_prompt(folder: &Path, composed: &[u8]) -> io::Result<()> {
+    files::create_folder(folder)?;
+    failpoint::hit("prepare-before-prompt")?;
+    files::write_atomic(&folder.join(PROMPT), composed)
+}
+
+fn cannot_write(folder: &Path) -> impl FnOnce(io::Error) -> Problem {
+    move |error| Problem::CannotWrite(format!("{}: {error}", folder.display()))
+}
+
+fn done(boxes: &Option<Boxes>) -> u32 {
+    boxes.as_ref().map_or(0, |boxes| boxes.done)
+}
+
+impl Workspace for LoopTree {
+    fn prepare(
+        &self,
+        attempt: &AttemptId,
+        log: Option<u32>,
+        refused: Option<String>,
+        before: Option<Survey>,
+    ) -> impl Future<Output = Result<Ready, Problem>> + 'static {
+        let (tree, attempt) = (self.clone(), attempt.clone());
+        async move {
+            let survey = tree.survey_before(before).await;
+            let ready = tree.reserve(&attempt, log, refused.as_deref())?;
+            Ok(Ready { survey, ..ready })
+        }
+    }
+
+    fn launch(&self, open: &Open) -> Result<Launch, LaunchError> {
+        let logs = self.logs();
+        Ok(Launch {
+            attempt: open.attempt.clone(),
+            argv: (self.0.agent.argv)(open.budget),
+            cwd: self.0.folder.clone(),
+            env: self.environment(&open.attempt),
+            stdin: self.attempt(&open.attempt).join(PROMPT),
+            out: logs.raw(open.log),
+            err: logs.words(open.log),
+            keep_children: self.0.keep_children,
+        })
+    }
+
+    fn raw_log(&self, log: u32) -> PathBuf {
+        self.logs().raw(log)
+    }
+
+    fn scanner(&self) -> Box<dyn Scan + Send> {
+        (self.0.agent.scanner)()
+    }
+
+    fn last_words(&self, open: &Open) -> Vec<u8> {
+        self.logs().last_words(open.log, &self.attempt(&open.attempt))
+    }
+
+    fn after(&self, open: &Open, exit: &Exit) -> impl Future<Output = (Survey, Vec<Note>)> + 'static {
+        let (tree, open, exit) = (self.clone(), open.clone(), exit.clone());
+        async move {
+            let notes = tree.clear_locks(&open, &exit);
+            (tree.survey_after(&open.survey).await, notes)
+        }
+    }
+
+    fn push(&self) -> impl Future<Output = Option<String>> + 'static {
+        let tree = self.clone();
+        async move { tree.0.push.run(&tree.0.folder).await }
+    }
+
+    fn verify(&self, attempt: &AttemptId) -> impl Future<Output = (bool, String)> + 'static {
+        let (tree, environment) = (self.clone(), self.environment(attempt));
+        async move {
+            match &tree.0.check {
+                Some(check) => check.run(&tree.0.folder, &environment).await,
+                None => (true, String::new()),
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Files that must survive: written whole or not at all, private, never overwritten when something is wrong with them.
+
+use super::failpoint;
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Replaces `path` by `bytes`, so that any reader at any time, also after a power cut, finds the old or the new whole.
+/// Mode 0600. On an error the old file is unharmed and the temporary one is gone.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = sibling(path, &format!(".{}.tmp", std::process::id()));
+    let result = write_synced(&temporary, bytes)
+        .and_then(|()| failpoint::hit("files-before-rename"))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    if result.is_err() {
+        // The first error is the one that matters.
+        let _ = std::fs::remove_file(&temporary);
+        return result;
+    }
+    failpoint::hit("files-after-rename")?;
+    sync_folder(path)
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes the name of `path` durable: what is in its folder, after a rename or a creation.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}
+
+/// A new private file (0600) for reading and writing; an error if it exists.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// A private file (0600) that grows at its end; made if it is missing.
+pub fn open_append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+/// A private folder (0700) with its parents; no error if it exists.
+pub fn create_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Copies a damaged file beside itself: `<name>.corrupted`, else `-2`, `-3`, …: nothing is overwritten. Returns the copy's
+/// path.
+pub fn quarantine(path: &Path) -> io::Result<PathBuf> {
+    let bytes = std::fs::read(path)?;
+    for number in 1..=MAX_QUARANTINED {
+        let suffix = if number == 1 { ".corrupted".to_owned() } else { format!(".corrupted-{number}") };
+        let copy = sibling(path, &suffix);
+        match create_private(&copy) {
+            Ok(mut file) => {
+                file.write_all(&bytes)?;
+                file.sync_all()?;
+                return Ok(copy);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other(format!("{}: more than {MAX_QUARANTINED} damaged copies", path.display())))
+}
+
+/// Something that damages a file again and again must not fill the disk.
+const MAX_QUARANTINED: u32 = 100;
+
+/// `path` with `suffix` behind its name.
+fn sibling(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Removes a file; one that is not there is no error.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn an_atomic_write_is_private_and_leaves_no_temporary_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("inside"), "x").unwrap();
+        assert!(write_atomic(&path, b"two").is_err());
+        assert_eq!(std::fs::read(path.join("inside")).unwrap(), b"x");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn quarantine_never_overwrites() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        std::fs::write(&path, b"\0first").unwrap();
+        assert_eq!(quarantine(&path).unwrap(), folder.path().join("state.json.corrupted"));
+        std::fs::write(&path, b"second").unwrap();
+        assert_eq!(quarantine(&path).unwrap(), folder.path().join("state.json.corrupted-2"));
+        assert_eq!(std::fs::read(folder.path().join("state.json.corrupted")).unwrap(), b"\0first");
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+    }
+}

@@ -1,0 +1,150 @@
+//! One holder at a time, by name: a lock file says who holds it, and the kernel frees it when the holder dies.
+//!
+//! The file is never removed: a second one of the same name would be a second lock.
+
+use super::process::{self, PidFd};
+use super::ready::Ready;
+use crate::model::ProcessId;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// Who holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    #[serde(flatten)]
+    pub process: ProcessId,
+    /// What it does, for people.
+    pub note: String,
+}
+
+/// A lock that we hold, until it is dropped or we die.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+/// The answer to an attempt at taking a lock.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is ours.
+    Ours(Lock),
+    /// Somebody has it; who, unless they are just taking it.
+    Held(Option<Holder>),
+}
+
+impl Lock {
+    /// Takes the lock at `path` if it is free. `note` tells others what it is held for.
+    pub fn try_take(path: &Path, note: &str) -> io::Result<Taken> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Lock { file }.named(note).map(Taken::Ours),
+            Err(TryLockError::WouldBlock) => Ok(Taken::Held(holder_in(&file))),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Takes the lock, and waits for it at most `within`: for the end of its holder, again if another one was faster.
+    pub async fn take_within(path: &Path, note: &str, within: Duration) -> io::Result<Taken> {
+        let deadline = Instant::now() + within;
+        loop {
+            let holder = match Lock::try_take(path, note)? {
+                Taken::Held(holder) if Instant::now() < deadline => holder,
+                taken => return Ok(taken),
+            };
+            // A deadline that passes is seen above, after one last try.
+            let _ = timeout_at(deadline, ended(holder)).await;
+        }
+    }
+
+    /// Writes who we are into the file; what an earlier holder wrote goes.
+    fn named(self, note: &str) -> io::Result<Lock> {
+        let holder = Holder { process: process::identify(std::process::id().cast_signed())?, note: note.to_owned() };
+        self.file.set_len(0)?;
+        self.file.write_all_at(&serde_json::to_vec(&holder)?, 0)?;
+        Ok(self)
+    }
+}
+
+/// Who holds the lock at `path` now, for `status`: `None` when it is free or was never taken.
+pub fn holder(path: &Path) -> io::Result<Option<Holder>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| None),
+        Err(TryLockError::WouldBlock) => Ok(holder_in(&file)),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// What a lock file says; nothing while its new holder is writing it.
+fn holder_in(file: &File) -> Option<Holder> {
+    let mut text = Vec::new();
+    file.take(MAX_HOLDER).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// More than this in a lock file is not ours.
+const MAX_HOLDER: u64 = 64 * 1024;
+
+/// How long to wait before asking again when nobody can be waited for: the holder writes its name, or let the lock go
+/// and lives on. No event exists for either.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// Returns when the holder has ended, or when there is another reason to ask again.
+async fn ended(holder: Option<Holder>) {
+    let held = holder.and_then(|holder| PidFd::open(&holder.process).ok().flatten());
+    let Some(Ok(held)) = held.map(Ready::new) else {
+        return sleep(RETRY).await;
+    };
+    // A holder may also let go and live on.
+    let _ = tokio::time::timeout(RETRY * 10, held.readable()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_holder_at_a_time_and_its_name_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.lock");
+        assert_eq!(holder(&path).unwrap(), None);
+        let Taken::Ours(first) = Lock::try_take(&path, "loop a").unwrap() else { panic!("free") };
+        let Taken::Held(Some(by)) = Lock::try_take(&path, "loop b").unwrap() else { panic!("held") };
+        assert_eq!((by.note.as_str(), by.process.pid), ("loop a", std::process::id() as i32));
+        assert_eq!(holder(&path).unwrap(), Some(by));
+        let none = Lock::take_within(&path, "loop b", Duration::from_millis(30)).await.unwrap();
+        assert!(matches!(none, Taken::Held(Some(_))));
+        let waiting = tokio::spawn(async move { Lock::take_within(&path, "b", Duration::from_secs(10)).await });
+        tokio::task::yield_now().await;
+        drop(first);
+        assert!(matches!(waiting.await.unwrap().unwrap(), Taken::Ours(_)));
+    }
+
+    #[tokio::test]
+    async fn the_death_of_the_holder_frees_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.lock");
+        let file = File::create(&path).unwrap();
+        file.lock().unwrap();
+        // The child inherits the open file as its input, and with it the lock.
+        let input = file.try_clone().unwrap();
+        let mut child = std::process::Command::new("sleep").arg("60").stdin(input).spawn().unwrap();
+        let process = process::identify(child.id() as i32).unwrap();
+        file.write_all_at(&serde_json::to_vec(&Holder { process, note: "sleep".into() }).unwrap(), 0).unwrap();
+        drop(file);
+        let Taken::Held(Some(by)) = Lock::try_take(&path, "").unwrap() else { panic!("held") };
+        assert_eq!(by.note, "sleep");
+        child.kill().unwrap();
+        assert!(matches!(Lock::take_within(&path, "", Duration::from_secs(10)).await.unwrap(), Taken::Ours(_)));
+        child.wait().unwrap();
+    }
+}

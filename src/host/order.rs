@@ -1,0 +1,182 @@
+//! The order that a shim is given, in a file of memory that is handed over open: a command line can be read by everybody,
+//! values of the environment are often secrets, and so they never reach a disk. Fields end with NUL, which no path,
+//! argument or variable can hold, so all other bytes pass unchanged.
+
+use crate::model::Launch;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// The variable by which a worker and all that it starts can be told from everybody else: the path of the attempt's
+/// folder. It finds them again when their shim was killed.
+pub const MARK: &str = "SWARM_ATTEMPT";
+
+/// First field; another one is not for us.
+const VERSION: &str = "swarm-order-1";
+
+/// All that a shim must know. Paths are absolute: the shim does not stay in its folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The attempt's folder: the worker's [`MARK`].
+    pub folder: PathBuf,
+    /// This boot, so that the shim need not ask.
+    pub boot_id: String,
+    /// The counter of memory kills of the cgroup that both live in.
+    pub oom_counter: Option<PathBuf>,
+    /// Leave descendants alone.
+    pub keep_children: bool,
+    /// The worker's folder.
+    pub cwd: PathBuf,
+    /// Its standard input.
+    pub stdin: PathBuf,
+    /// The raw log.
+    pub out: PathBuf,
+    /// Where its standard error goes, once there is any.
+    pub err: PathBuf,
+    /// Program and arguments.
+    pub argv: Vec<OsString>,
+    /// Changes to the inherited environment.
+    pub env: Vec<(OsString, Option<OsString>)>,
+}
+
+impl Order {
+    /// The order for `launch` in `folder`; an error names what no operating system would take.
+    pub fn new(launch: &Launch, folder: &Path, boot_id: &str, oom_counter: Option<&Path>) -> io::Result<Order> {
+        check(launch)?;
+        Ok(Order {
+            folder: folder.to_owned(),
+            boot_id: boot_id.to_owned(),
+            oom_counter: oom_counter.map(Path::to_owned),
+            keep_children: launch.keep_children,
+            cwd: std::path::absolute(&launch.cwd)?,
+            stdin: std::path::absolute(&launch.stdin)?,
+            out: std::path::absolute(&launch.out)?,
+            err: std::path::absolute(&launch.err)?,
+            argv: launch.argv.clone(),
+            env: launch.env.clone(),
+        })
+    }
+
+    /// A file without a name that holds the order, ready to be read from its beginning.
+    pub fn in_memory(&self) -> io::Result<File> {
+        let mut file = File::from(memfd_create(c"swarm-order", MFdFlags::MFD_CLOEXEC)?);
+        file.write_all(&self.encode())?;
+        file.rewind()?;
+        Ok(file)
+    }
+
+    /// Reads an order that was handed over.
+    pub fn read(mut file: File) -> io::Result<Order> {
+        let mut bytes = Vec::with_capacity(4096);
+        file.read_to_end(&mut bytes)?;
+        Order::decode(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an order"))
+    }
+
+    /// As bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1024);
+        let counter = self.oom_counter.as_deref().unwrap_or(Path::new(""));
+        let keep = if self.keep_children { "keep" } else { "end" };
+        let head = [VERSION, &self.boot_id, keep];
+        let paths = [&self.folder, counter, &self.cwd, &self.stdin, &self.out, &self.err];
+        head.iter().for_each(|text| field(&mut out, text.as_bytes()));
+        paths.iter().for_each(|path| field(&mut out, path.as_os_str().as_bytes()));
+        field(&mut out, self.argv.len().to_string().as_bytes());
+        self.argv.iter().for_each(|word| field(&mut out, word.as_bytes()));
+        for (name, value) in &self.env {
+            field(&mut out, name.as_bytes());
+            field(&mut out, &value.as_ref().map_or(b"-".to_vec(), |value| [b"=", value.as_bytes()].concat()));
+        }
+        out
+    }
+
+    /// The reverse; `None` for anything that [`Order::encode`] did not write.
+    pub fn decode(bytes: &[u8]) -> Option<Order> {
+        let mut fields = bytes.strip_suffix(&[0])?.split(|&byte| byte == 0);
+        let mut text = || fields.next().and_then(|field| std::str::from_utf8(field).ok());
+        (text()? == VERSION).then_some(())?;
+        let boot_id = text()?.to_owned();
+        let keep_children = text()? == "keep";
+        let mut path = || fields.next().map(|field| PathBuf::from(os(field)));
+        let folder = path()?;
+        let oom_counter = path().map(|path| (!path.as_os_str().is_empty()).then_some(path))?;
+        let (cwd, stdin, out, err) = (path()?, path()?, path()?, path()?);
+        let count: usize = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+        let argv: Vec<OsString> = fields.by_ref().take(count).map(os).collect();
+        (argv.len() == count && count > 0).then_some(())?;
+        let mut env = Vec::new();
+        while let Some(name) = fields.next() {
+            let value = fields.next()?;
+            env.push((os(name), value.strip_prefix(b"=").map(os)));
+        }
+        Some(Order { folder, boot_id, oom_counter, keep_children, cwd, stdin, out, err, argv, env })
+    }
+}
+
+fn field(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(bytes);
+    out.push(0);
+}
+
+fn os(bytes: &[u8]) -> OsString {
+    OsString::from_vec(bytes.to_vec())
+}
+
+fn check(launch: &Launch) -> io::Result<()> {
+    let paths = [&launch.cwd, &launch.stdin, &launch.out, &launch.err].map(|path| path.as_os_str());
+    let names = launch.env.iter().map(|(name, _)| name.as_os_str());
+    let values = launch.env.iter().filter_map(|(_, value)| value.as_deref());
+    let mut all = paths.into_iter().chain(launch.argv.iter().map(OsString::as_os_str)).chain(names).chain(values);
+    if all.any(|text| text.as_bytes().contains(&0)) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "an argument, variable or path holds a NUL byte"));
+    }
+    if launch.argv.first().is_none_or(|program| program.is_empty()) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no program to start"));
+    }
+    let bad = |name: &OsStr| name.is_empty() || name.as_bytes().contains(&b'=');
+    match launch.env.iter().find(|(name, _)| bad(name)) {
+        Some((name, _)) => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("bad variable name {name:?}"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order() -> Order {
+        let odd = os(b"a\xff\n \"=");
+        Order {
+            folder: "/run/attempts/1.1".into(),
+            boot_id: "boot".into(),
+            oom_counter: None,
+            keep_children: true,
+            cwd: odd.clone().into(),
+            stdin: "/in".into(),
+            out: "/out".into(),
+            err: "/err".into(),
+            argv: vec!["".into(), odd.clone(), "".into()],
+            env: vec![("A".into(), Some(odd.clone())), ("B".into(), None), ("C".into(), Some("".into()))],
+        }
+    }
+
+    #[test]
+    fn every_byte_comes_back() {
+        let order = order();
+        assert_eq!(Order::decode(&order.encode()), Some(order));
+        let other = Order { oom_counter: Some("/c".into()), keep_children: false, env: vec![], ..self::order() };
+        assert_eq!(Order::read(other.in_memory().unwrap()).unwrap(), other);
+    }
+
+    #[test]
+    fn a_cut_order_never_becomes_another_program() {
+        let bytes = order().encode();
+        for at in 0..bytes.len() {
+            let cut = Order::decode(&bytes[..at]);
+            assert!(cut.is_none_or(|cut| cut.argv == order().argv), "cut at {at}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The life of a running worker and its end: signals passed on, output moved, descendants ended, all of it bounded.
+
+use super::pump::Pump;
+use super::{KILL, oom};
+use crate::host::record::Writer;
+use crate::host::words::words;
+use crate::host::{failpoint, process};
+use crate::model::{Exit, ProcessId, Status};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::signalfd::SignalFd;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// Between TERM and KILL for what a worker left running.
+const ASK: Duration = Duration::from_secs(2);
+
+/// How long a killed process may take to be gone; what is left then is stuck in the kernel, and is named.
+const UNKILLABLE: Duration = Duration::from_secs(5);
+
+/// A new look for who was forked during the last one, while killing.
+const SWEEP: Duration = Duration::from_millis(50);
+
+/// Silence after which a pipe that somebody still holds open is left.
+const SILENCE: Duration = Duration::from_millis(200);
+
+/// The same for one that is held open and never silent.
+const MAX_DRAIN: Duration = Duration::from_secs(2);
+
+/// No event tells of free space: while a log cannot be written, and only then, it is tried at this interval.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How far it is.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// The worker lives.
+    Running,
+    /// It ended; what it left got TERM.
+    Asking { until: Instant },
+    /// Everything got KILL.
+    Killing { until: Instant },
+    /// Nobody is left, or nobody who can be ended: the rest of the output.
+    Draining { since: Instant },
+}
+
+/// A worker from its start to the last line of its record.
+pub(super) struct Ending<'a> {
+    pub(super) worker: ProcessId,
+    keep_children: bool,
+    signals: &'a SignalFd,
+    out: Pump,
+    err: Pump,
+    oom: oom::Watch,
+    phase: Phase,
+    /// How the worker ended, once it has.
+    status: Option<Status>,
+    /// We were told to end everything.
+    killed: bool,
+    /// All of its processes are stopped, by us.
+    suspended: bool,
+    /// No child is left below us, and so no descendant.
+    alone: bool,
+    left: Vec<ProcessId>,
+    /// What the record says about the log.
+    reported: Option<String>,
+}
+
+impl<'a> Ending<'a> {
+    pub(super) fn new(
+        worker: ProcessId,
+        keep_children: bool,
+        signals: &'a SignalFd,
+        out: Pump,
+        err: Pump,
+        oom: oom::Watch,
+    ) -> Ending<'a> {
+        Ending {
+            worker,
+            keep_children,
+            signals,
+            out,
+            err,
+            oom,
+            phase: Phase::Running,
+            status: None,
+            killed: false,
+            suspended: false,
+            alone: false,
+            left: Vec::new(),
+            reported: None,
+        }
+    }
+
+    /// Until all is over and recorded. Returns whether nobody is left below us.
+    pub(super) fn watch(&mut self, record: &mut Writer) -> io::Result<bool> {
+        loop {
+            self.wait()?;
+            self.take_signals(record)?;
+            self.out.run();
+            self.err.run();
+            self.report_flow(record)?;
+            self.advance();
+            if self.is_over() {
+                self.close(record)?;
+                return Ok(self.alone);
+            }
+        }
+    }
+
+    /// Waits for a signal, for output, or for the next moment at which something is due.
+    fn wait(&self) -> io::Result<()> {
+        let due = self.due().map(|due| due.saturating_duration_since(Instant::now()));
+        let timeout = match due {
+            // Rounded up: a wake before its moment would spin.
+            Some(due) => PollTimeout::try_from(due + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX),
+            None => PollTimeout::NONE,
+        };
+        let sources = [Some(self.signals.as_fd()), self.out.waits_on(), self.err.waits_on()];
+        let mut fds: Vec<PollFd> = sources.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The next moment at which to look without being called.
+    fn due(&self) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Running => None,
+            Phase::Asking { until } => Some(until),
+            Phase::Killing { until } => Some(until.min(Instant::now() + SWEEP)),
+            Phase::Draining { .. } if self.is_paused() => None,
+            Phase::Draining { since } => Some((self.silent_since(since) + SILENCE).min(since + MAX_DRAIN)),
+        };
+        let retry = self.is_paused().then(|| Instant::now() + RETRY);
+        [phase, retry].into_iter().flatten().min()
+    }
+
+    fn is_paused(&self) -> bool {
+        self.out.paused().is_some() || self.err.paused().is_some()
+    }
+
+    fn silent_since(&self, since: Instant) -> Instant {
+        [self.out.moved(), self.err.moved()].into_iter().flatten().max().map_or(since, |moved| moved.max(since))
+    }
+
+    fn take_signals(&mut self, record: &mut Writer) -> io::Result<()> {
+        while let Some(info) = self.signals.read_signal()? {
+            match Signal::try_from(info.ssi_signo as i32) {
+                Ok(Signal::SIGCHLD) => self.reap(record)?,
+                Ok(signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP)) => self.ask(signal),
+                Ok(KILL) => self.kill(),
+                Ok(Signal::SIGTSTP) => self.suspend(),
+                Ok(Signal::SIGCONT) => self.resume(),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in all that ended; orphans below us are ours too.
+    fn reap(&mut self, record: &mut Writer) -> io::Result<()> {
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) => return Ok(()),
+                Err(Errno::ECHILD) => {
+                    self.alone = true;
+                    return Ok(());
+                }
+                Ok(WaitStatus::Exited(pid, code)) => self.ended(pid, Status::Code(code), record)?,
+                Ok(WaitStatus::Signaled(pid, signal, _)) => self.ended(pid, Status::Signal(signal as i32), record)?,
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// The worker's own end is recorded at once, whatever else is still to be done.
+    fn ended(&mut self, pid: Pid, status: Status, record: &mut Writer) -> io::Result<()> {
+        if pid.as_raw() != self.worker.pid {
+            return Ok(());
+        }
+        self.status = Some(status);
+        failpoint::hit("shim-before-exited")?;
+        record.exited(status)
+    }
+
+    /// To the worker's group, as long as its number is its own: until the worker is reaped.
+    fn signal_group(&self, signal: Signal) {
+        if self.status.is_none() {
+            // The group is gone only if the worker is, and then nobody needs the signal.
+            let _ = killpg(Pid::from_raw(self.worker.pid), signal);
+        }
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        self.signal_group(signal);
+        process::signal_descendants(std::process::id().cast_signed(), signal);
+    }
+
+    fn ask(&mut self, signal: Signal) {
+        self.signal_group(signal);
+        self.signal_group(Signal::SIGCONT);
+    }
+
+    fn kill(&mut self) {
+        self.killed = true;
+        self.signal_all(Signal::SIGKILL);
+        if !matches!(self.phase, Phase::Killing { .. } | Phase::Draining { .. }) {
+            self.phase = Phase::Killing { until: Instant::now() + UNKILLABLE };
+        }
+    }
+
+    fn suspend(&mut self) {
+        self.suspended = true;
+        self.signal_all(Signal::SIGSTOP);
+    }
+
+    fn resume(&mut self) {
+        if std::mem::take(&mut self.suspended) {
+            self.signal_all(Signal::SIGCONT);
+        }
+    }
+
+    /// Says in the record when the log could no longer, or can again, be written.
+    fn report_flow(&mut self, record: &mut Writer) -> io::Result<()> {
+        let error = self.out.paused().or(self.err.paused()).map(words);
+        if error != self.reported {
+            record.flow(error.as_deref())?;
+            self.reported = error;
+        }
+        Ok(())
+    }
+
+    /// From one phase to the next, as far as things are.
+    fn advance(&mut self) {
+        let now = Instant::now();
+        match self.phase {
+            Phase::Running if self.status.is_none() => {}
+            Phase::Running if self.alone || self.keep_children => self.phase = Phase::Draining { since: now },
+            Phase::Running => {
+                self.signal_all(Signal::SIGTERM);
+                self.signal_all(Signal::SIGCONT);
+                self.phase = Phase::Asking { until: now + ASK };
+            }
+            Phase::Asking { .. } | Phase::Killing { .. } if self.alone => self.phase = Phase::Draining { since: now },
+            Phase::Asking { until } if now >= until => {
+                self.signal_all(Signal::SIGKILL);
+                self.phase = Phase::Killing { until: now + UNKILLABLE };
+            }
+            Phase::Killing { until } if now >= until => {
+                self.left = process::descendants(std::process::id().cast_signed());
+                self.phase = Phase::Draining { since: now };
+            }
+            Phase::Killing { .. } => self.signal_all(Signal::SIGKILL),
+            Phase::Asking { .. } | Phase::Draining { .. } => {}
+        }
+    }
+
+    /// Is there nothing more to wait for? A full disk is waited for until somebody tells us to end everything.
+    fn is_over(&self) -> bool {
+        let Phase::Draining { since } = self.phase else { return false };
+        if self.out.is_finished() && self.err.is_finished() {
+            return true;
+        }
+        if self.is_paused() {
+            return self.killed;
+        }
+        let now = Instant::now();
+        now >= self.silent_since(since) + SILENCE || now >= since + MAX_DRAIN
+    }
+
+    fn close(&mut self, record: &mut Writer) -> io::Result<()> {
+        // A log that cannot be put back was delivered all the same to a supervisor that followed it.
+        let _ = self.out.restore();
+        let _ = self.err.restore();
+        let status = self.status.unwrap_or(Status::Lost);
+        let exit = Exit { status, oom: self.oom.judge(status, self.killed), left: std::mem::take(&mut self.left) };
+        failpoint::hit("shim-before-ended")?;
+        record.ended(&exit)?;
+        failpoint::hit("shim-after-ended")
+    }
+}

@@ -1,0 +1,74 @@
+//! The state folder, `$SWARM_HOME`.
+
+use super::run::RunFolder;
+use crate::host::files;
+use crate::model::RunId;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The state folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    root: PathBuf,
+}
+
+impl Home {
+    /// The folder that the environment names: `SWARM_HOME`, or `SWARM_DIR` (the predecessor's name for it), or
+    /// `$HOME/.swarm`. `None` when none of the three is set.
+    pub fn from_env() -> Option<Home> {
+        let named =
+            ["SWARM_HOME", "SWARM_DIR"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+        let root = named.map(PathBuf::from).or_else(|| {
+            std::env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| Path::new(&home).join(".swarm"))
+        })?;
+        Some(Home { root: std::path::absolute(&root).unwrap_or(root) })
+    }
+
+    /// That folder.
+    pub fn at(root: &Path) -> Home {
+        Home { root: root.to_owned() }
+    }
+
+    /// Its path.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes the folders, private.
+    pub fn create(&self) -> io::Result<()> {
+        files::create_folder(&self.root)?;
+        files::create_folder(&self.root.join("runs"))?;
+        files::create_folder(&self.root.join("trees"))
+    }
+
+    /// The folder of a run.
+    pub fn run(&self, id: &RunId) -> RunFolder {
+        RunFolder::at(&self.root.join("runs").join(&id.0))
+    }
+
+    /// All runs, oldest first (their ids begin with their time). A missing folder holds none.
+    pub fn runs(&self) -> io::Result<Vec<RunFolder>> {
+        let entries = match std::fs::read_dir(self.root.join("runs")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut folders: Vec<PathBuf> = entries
+            .filter_map(Result::ok)
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|entry| entry.path())
+            .collect();
+        folders.sort();
+        Ok(folders.iter().map(|folder| RunFolder::at(folder)).collect())
+    }
+
+    /// The lock file of the loop in the work tree `tree` (its real path).
+    pub fn tree_lock(&self, tree: &Path) -> PathBuf {
+        use std::os::unix::ffi::OsStrExt;
+        self.root.join("trees").join(format!("{:016x}.lock", fnv1a(tree.as_os_str().as_bytes())))
+    }
+}
+
+/// FNV-1a, 64 bits: a file name of fixed length for a path of any. (The standard library's hasher may change.)
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}

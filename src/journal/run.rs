@@ -1,0 +1,80 @@
+//! The folder of one run.
+
+use super::file::FileJournal;
+use crate::host::files;
+use crate::model::{RunId, Wall};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The version of `run.json` that this binary writes.
+pub const SCHEMA: u32 = 1;
+
+/// `run.json`: what the run is, and all that a later supervisor needs to go on with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Version of this format.
+    pub schema: u32,
+    /// Its id.
+    pub id: RunId,
+    /// The name that people use.
+    pub name: String,
+    /// The work tree's real path: no two loops share it.
+    pub tree: PathBuf,
+    /// The folder that it was started in: the agents run there, and the logs lie there.
+    pub folder: PathBuf,
+    /// When it was made.
+    pub created: Wall,
+    /// The resolved settings, as the verb that made the run understands them. Holds no secret.
+    pub settings: serde_json::Value,
+}
+
+/// The folder of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// That folder.
+    pub fn at(path: &Path) -> RunFolder {
+        RunFolder { path: path.to_owned() }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The facts.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// Held by its supervisor, and says who that is.
+    pub fn lock(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// The control socket's folder is the run's own; its name is short because socket paths are.
+    pub fn socket_name() -> &'static str {
+        "s"
+    }
+
+    /// Makes the folder of a new run with its record and an empty journal, durable.
+    pub fn create(&self, record: &RunRecord) -> io::Result<FileJournal> {
+        files::create_folder(&self.path)?;
+        files::create_folder(&self.path.join("attempts"))?;
+        let json = serde_json::to_vec_pretty(record)?;
+        files::write_atomic(&self.path.join("run.json"), &json)?;
+        let journal = FileJournal::create(&self.journal())?;
+        files::sync_folder(&self.path)?;
+        Ok(journal)
+    }
+
+    /// Reads its record. A damaged one is an error of kind `InvalidData`.
+    pub fn record(&self) -> io::Result<RunRecord> {
+        let bytes = std::fs::read(self.path.join("run.json"))?;
+        serde_json::from_slice(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+}

@@ -1,0 +1,131 @@
+//! The shims that this supervisor started: the one of each of its attempts, and those that rest until the next.
+
+use super::reap;
+use crate::host::handover::{Handover, Parcel};
+use crate::host::process::PidFd;
+use nix::sys::signal::Signal;
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A shim that is our child.
+#[derive(Debug)]
+pub(super) struct Shim {
+    /// What its end is reported as.
+    pub(super) token: u64,
+    pid: i32,
+    held: PidFd,
+    handover: Handover,
+}
+
+impl Shim {
+    /// Starts one. `run_folder` is for those who look at `ps`.
+    pub(super) fn start(program: &Path, run_folder: &Path, token: u64) -> io::Result<Shim> {
+        let (ours, theirs) = Handover::pair()?;
+        let mut command = Command::new(program);
+        command.arg0("swarm").arg("shim").arg(run_folder);
+        command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
+        let pid = command.spawn()?.id().cast_signed();
+        // The command holds their end of the socket too.
+        drop(command);
+        match PidFd::of_pid(pid) {
+            Ok(held) => Ok(Shim { token, pid, held, handover: ours }),
+            Err(error) => {
+                drop(ours);
+                wait_for(pid);
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives it an attempt. An error of kind `BrokenPipe` if it has ended meanwhile.
+    pub(super) fn send(&self, parcel: &Parcel) -> io::Result<()> {
+        self.handover.send(parcel)
+    }
+
+    /// It has ended.
+    pub(super) fn reap(self) {
+        reap(self.pid);
+    }
+
+    /// Lets it end. One without an attempt ends at once.
+    pub(super) fn dismiss(self) {
+        drop(self.handover);
+        wait_for(self.pid);
+    }
+}
+
+/// Waits for the end of a child that has nothing to do any more.
+fn wait_for(pid: i32) {
+    while waitpid(Pid::from_raw(pid), None) == Err(nix::errno::Errno::EINTR) {}
+}
+
+/// The shim of an attempt.
+#[derive(Debug)]
+pub(super) enum Hold {
+    /// We started it.
+    Ours(Shim),
+    /// A supervisor before us did.
+    Adopted(PidFd),
+}
+
+impl Hold {
+    /// Sends it a signal; nobody gets it if it has ended.
+    pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
+        match self {
+            Hold::Ours(shim) => shim.held.signal(signal).map(drop),
+            Hold::Adopted(held) => held.signal(signal).map(drop),
+        }
+    }
+}
+
+impl AsFd for Shim {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.held.as_fd()
+    }
+}
+
+/// Shims without an attempt.
+#[derive(Debug, Default)]
+pub(super) struct Resting {
+    /// Ready for the next attempt.
+    ready: Vec<Shim>,
+    /// About to end.
+    leaving: Vec<(u64, i32, PidFd)>,
+}
+
+impl Resting {
+    /// Takes one for an attempt.
+    pub(super) fn take(&mut self) -> Option<Shim> {
+        self.ready.pop()
+    }
+
+    /// Puts one back after its attempt.
+    pub(super) fn put(&mut self, shim: Shim) {
+        self.ready.push(shim);
+    }
+
+    /// Sends one away after its attempt: something of the attempt is left below it, and ends it or outlives it.
+    pub(super) fn send_away(&mut self, shim: Shim) {
+        self.leaving.push((shim.token, shim.pid, shim.held));
+    }
+
+    /// The one that is reported as `token` has ended.
+    pub(super) fn ended(&mut self, token: u64) {
+        for (_, pid, _) in self.leaving.extract_if(.., |(leaving, _, _)| *leaving == token) {
+            reap(pid);
+        }
+        self.ready.extract_if(.., |shim| shim.token == token).for_each(Shim::reap);
+    }
+}
+
+impl Drop for Resting {
+    fn drop(&mut self) {
+        self.ready.drain(..).for_each(Shim::dismiss);
+        self.leaving.drain(..).for_each(|(_, pid, _)| wait_for(pid));
+    }
+}
