@@ -199,7 +199,11 @@ impl Lexer {
             };
             at += self.punctuation(&chunk[at..]);
             match (self.state, chunk.get(at)) {
-                (State::Key | State::FirstKey, Some(b'"')) => self.begin_key(),
+                (State::Key | State::FirstKey, Some(b'"')) => {
+                    self.begin_key();
+                    at = self.members(chunk, at + 1, sink);
+                    continue;
+                }
                 (State::Value, Some(b'"')) => self.begin_string(sink),
                 (_, Some(b'\n')) => {
                     self.end_line(&chunk[line..at], sink);
@@ -234,6 +238,54 @@ impl Lexer {
         self.state = State::Start;
         self.depth = 0;
         self.high = None;
+    }
+
+    /// Reads the members of an object from behind the quote of a key on, as long as they are strings (or simple, and not
+    /// wanted) and nothing stands in between: most of every stream. Returns where something else comes. (The rest of the lexer could do it all as
+    /// well; here the state is in the place in the code.)
+    fn members(&mut self, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
+        let parent = self.parent();
+        loop {
+            let rest = &chunk[at..];
+            let (key, behind) = rest.split_at(plain_bytes(rest));
+            if behind.first() != Some(&b'"') {
+                self.state = State::String;
+                return at;
+            }
+            let node = if parent == Node::SKIP { Node::SKIP } else { sink.member(parent, key) };
+            self.value = node;
+            if node == Node::SKIP
+                && let Some(rest) = behind.strip_prefix(b"\":").and_then(skip_scalar)
+                && let Some(rest) = rest.strip_prefix(b",\"")
+            {
+                at = chunk.len() - rest.len();
+                continue;
+            }
+            let Some(rest) = behind.strip_prefix(b"\":\"") else {
+                self.state = State::Colon;
+                return chunk.len() - behind.len() + 1;
+            };
+            if node != Node::SKIP {
+                sink.string(node);
+            }
+            let (value, behind) = rest.split_at(plain_bytes(rest));
+            if node != Node::SKIP {
+                sink.piece(value);
+            }
+            if behind.first() != Some(&b'"') {
+                self.is_key = false;
+                self.state = State::String;
+                return chunk.len() - behind.len();
+            }
+            if node != Node::SKIP {
+                sink.string_end();
+            }
+            let Some(rest) = behind.strip_prefix(b"\",\"") else {
+                self.state = State::After;
+                return chunk.len() - behind.len() + 1;
+            };
+            at = chunk.len() - rest.len();
+        }
     }
 
     /// Reads on in a string, to its end if that is here; returns where something else comes.
@@ -394,6 +446,7 @@ impl Lexer {
     }
 
     /// Bytes of the value of a string, or of a key.
+    #[inline(always)]
     fn piece(&mut self, bytes: &[u8], sink: &mut impl Sink) {
         if !bytes.is_empty() && (self.is_key || self.value != Node::SKIP) {
             self.settle_surrogate(sink);
@@ -408,6 +461,7 @@ impl Lexer {
         }
     }
 
+    #[inline(always)]
     fn emit(&mut self, bytes: &[u8], sink: &mut impl Sink) {
         if self.is_key {
             // One byte beyond the limit tells a longer key from one that just fits.
@@ -495,22 +549,22 @@ impl Lexer {
     }
 
     /// Reads on in a number; returns where it ends.
-    fn number(&mut self, mut digits: Digits, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
-        while let Some(&byte) = chunk.get(at) {
-            match digits.next(byte) {
-                Some(next) => digits = next,
-                None => {
-                    self.end_number(digits, sink);
-                    return at;
-                }
-            }
-            if self.short.len() <= MAX_NUMBER {
-                self.short.push(byte);
-            }
-            at += 1;
+    fn number(&mut self, mut digits: Digits, chunk: &[u8], at: usize, sink: &mut impl Sink) -> usize {
+        let rest = &chunk[at..];
+        let mut length = 0;
+        while let Some(next) = rest.get(length).and_then(|&byte| digits.next(byte)) {
+            digits = next;
+            length += 1;
+        }
+        if self.value != Node::SKIP {
+            let room = (MAX_NUMBER + 1).saturating_sub(self.short.len());
+            self.short.extend_from_slice(&rest[..length.min(room)]);
         }
         self.state = State::Number(digits);
-        at
+        if length < rest.len() {
+            self.end_number(digits, sink);
+        }
+        at + length
     }
 
     fn end_number(&mut self, digits: Digits, sink: &mut impl Sink) {
@@ -556,23 +610,37 @@ fn unescape(byte: u8) -> Option<u8> {
     }
 }
 
+/// What stands behind a word or a whole number, if one begins here.
+fn skip_scalar(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes.first()? {
+        b'n' => bytes.strip_prefix(b"null"),
+        b't' => bytes.strip_prefix(b"true"),
+        b'f' => bytes.strip_prefix(b"false"),
+        b'0' => Some(&bytes[1..]),
+        b'1'..=b'9' => Some(&bytes[bytes.iter().take_while(|byte| byte.is_ascii_digit()).count()..]),
+        _ => None,
+    }
+}
+
 /// How many bytes of a string come before a quote, a backslash or a newline. Most strings are short: their first words
 /// are looked at here, eight bytes at once; only the rest is worth a call.
+#[inline(always)]
 fn plain_bytes(bytes: &[u8]) -> usize {
     const NEAR: usize = 24;
-    let mut at = 0;
-    while let Some(word) = bytes.get(at..at + 8)
-        && at < NEAR
+    let mut rest = bytes;
+    while let Some((word, later)) = rest.split_first_chunk::<8>()
+        && bytes.len() - rest.len() < NEAR
     {
-        let word = word.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-        let hits = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES) | zeros(word ^ NEWLINES);
+        let word = u64::from_le_bytes(*word);
+        // The high bit of each byte that is one of them (the lowest is exact, and that is all that is asked for).
+        let below = |mark: u64| (word ^ mark).wrapping_sub(EIGHT);
+        let hits = (below(QUOTES) | below(BACKSLASHES) | below(NEWLINES)) & !word & (EIGHT * 0x80);
         if hits != 0 {
-            return at + hits.trailing_zeros() as usize / 8;
+            return bytes.len() - rest.len() + hits.trailing_zeros() as usize / 8;
         }
-        at += 8;
+        rest = later;
     }
-    let rest = &bytes[at..];
-    at + memchr3(b'"', b'\\', b'\n', rest).unwrap_or(rest.len())
+    bytes.len() - rest.len() + memchr3(b'"', b'\\', b'\n', rest).unwrap_or(rest.len())
 }
 
 /// A one in each of eight bytes.
@@ -580,11 +648,6 @@ const EIGHT: u64 = 0x0101_0101_0101_0101;
 const QUOTES: u64 = EIGHT * b'"' as u64;
 const BACKSLASHES: u64 = EIGHT * b'\\' as u64;
 const NEWLINES: u64 = EIGHT * b'\n' as u64;
-
-/// The high bit of each byte that is zero (the lowest one is exact, which is all that is asked for).
-fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(EIGHT) & !word & (EIGHT * 0x80)
-}
 
 #[cfg(test)]
 mod tests {
