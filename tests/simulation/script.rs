@@ -166,7 +166,7 @@ impl Script {
             Mood::Outage => 13 + random.below(2),
             Mood::Stuck(kind) if attempt.tries < 5 => kind,
             Mood::Stuck(_) => 0,
-            Mood::Steady if attempt.tries > 3 || random.percent(60) => random.pick(&[0, 0, 0, 2, 3, 4, 7]),
+            Mood::Steady if attempt.tries > 3 || random.percent(60) => random.pick(&[0, 0, 0, 1, 2, 3, 4, 5, 7]),
             Mood::Wild if attempt.tries > 4 => random.below(4),
             Mood::Steady | Mood::Wild => random.below(KINDS),
         };
