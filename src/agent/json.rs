@@ -162,6 +162,7 @@ pub(super) struct Lexer {
     head: Vec<u8>,
     /// The current line has bytes.
     begun: bool,
+    ends: Ends,
 }
 
 impl Default for Lexer {
@@ -180,6 +181,7 @@ impl Default for Lexer {
             high: None,
             head: Vec::new(),
             begun: false,
+            ends: Ends::new(),
         }
     }
 }
@@ -240,11 +242,18 @@ impl Lexer {
     fn string(&mut self, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
         loop {
             let rest = &chunk[at..];
-            let plain = plain_bytes(rest);
+            let plain = self.ends.find(rest);
             match rest.get(plain) {
                 Some(b'"') => {
                     self.end_string(&rest[..plain], sink);
-                    return at + plain + 1;
+                    at += plain + 1;
+                    // Most of a line is one string after the other.
+                    match (self.state, chunk.get(at..at + 2)) {
+                        (State::Colon, Some(b":\"")) => self.begin_string(sink),
+                        (State::After, Some(b",\"")) if self.is_object() => self.begin_key(),
+                        _ => return at,
+                    }
+                    at += 2;
                 }
                 Some(b'\\') => {
                     self.piece(&rest[..plain], sink);
@@ -394,11 +403,16 @@ impl Lexer {
     }
 
     /// Bytes of the value of a string, or of a key.
+    #[inline(always)] // most bytes are of strings that nobody wants
     fn piece(&mut self, bytes: &[u8], sink: &mut impl Sink) {
         if !bytes.is_empty() && (self.is_key || self.value != Node::SKIP) {
-            self.settle_surrogate(sink);
-            self.emit(bytes, sink);
+            self.hand_on(bytes, sink);
         }
+    }
+
+    fn hand_on(&mut self, bytes: &[u8], sink: &mut impl Sink) {
+        self.settle_surrogate(sink);
+        self.emit(bytes, sink);
     }
 
     /// A high surrogate that no low one follows is no character.
@@ -556,34 +570,33 @@ fn unescape(byte: u8) -> Option<u8> {
     }
 }
 
-/// How many bytes of a string come before a quote, a backslash or a newline. Most strings are short: their first words
-/// are looked at here, eight bytes at once; only the rest is worth a call.
-fn plain_bytes(bytes: &[u8]) -> usize {
-    const NEAR: usize = 24;
-    let mut at = 0;
-    while let Some(word) = bytes.get(at..at + 8)
-        && at < NEAR
-    {
-        let word = word.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-        let hits = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES) | zeros(word ^ NEWLINES);
-        if hits != 0 {
-            return at + hits.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    let rest = &bytes[at..];
-    at + memchr3(b'"', b'\\', b'\n', rest).unwrap_or(rest.len())
+/// Finds the end of the plain part of a string: a quote, a backslash or a newline.
+///
+/// Most strings are short, and then the search itself costs less than a call that first chooses the widest instructions:
+/// where the narrow ones are always there, they are used directly.
+#[derive(Debug, Clone)]
+struct Ends {
+    #[cfg(target_arch = "x86_64")]
+    near: Option<memchr::arch::x86_64::sse2::memchr::Three>,
 }
 
-/// A one in each of eight bytes.
-const EIGHT: u64 = 0x0101_0101_0101_0101;
-const QUOTES: u64 = EIGHT * b'"' as u64;
-const BACKSLASHES: u64 = EIGHT * b'\\' as u64;
-const NEWLINES: u64 = EIGHT * b'\n' as u64;
+impl Ends {
+    fn new() -> Ends {
+        Ends {
+            #[cfg(target_arch = "x86_64")]
+            near: memchr::arch::x86_64::sse2::memchr::Three::new(b'"', b'\\', b'\n'),
+        }
+    }
 
-/// The high bit of each byte that is zero (the lowest one is exact, which is all that is asked for).
-fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(EIGHT) & !word & (EIGHT * 0x80)
+    /// How many bytes come before it.
+    #[inline(always)] // for half of all strings the call would cost more than the search
+    fn find(&self, bytes: &[u8]) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(near) = &self.near {
+            return near.find(bytes).unwrap_or(bytes.len());
+        }
+        memchr3(b'"', b'\\', b'\n', bytes).unwrap_or(bytes.len())
+    }
 }
 
 #[cfg(test)]

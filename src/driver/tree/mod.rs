@@ -164,11 +164,13 @@ impl LoopTree {
 /// Name of the composed prompt in the attempt's folder.
 const PROMPT: &str = "prompt";
 
-/// Kept durably, because the next fact names it: an agent that is started after a power cut must not read an empty file.
+/// Its bytes are durable before the fact that names it: an agent that is started after a power cut must not read an empty
+/// file. Its name is not: a prompt that is missing fails the start, and says so. (Nobody reads a half-written one, because
+/// no fact names it yet.)
 fn keep_prompt(folder: &Path, composed: &[u8]) -> io::Result<()> {
     files::create_folder(folder)?;
     failpoint::hit("prepare-before-prompt")?;
-    files::write_atomic(&folder.join(PROMPT), composed)
+    files::write_synced(&folder.join(PROMPT), composed)
 }
 
 fn cannot_write(folder: &Path) -> impl FnOnce(io::Error) -> Problem {
