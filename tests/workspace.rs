@@ -191,6 +191,12 @@ fn f37_the_prompt_is_read_afresh_and_its_loss_is_told() {
         std::fs::create_dir(place.path("PROMPT.md")).unwrap();
         let Err(Problem::PromptGone(why)) = place.prepare(3).await else { panic!("it is a folder") };
         assert!(why.contains("directory"), "{why}");
+        std::fs::remove_dir(place.path("PROMPT.md")).unwrap();
+        nix::unistd::mkfifo(&place.path("PROMPT.md"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let Err(Problem::PromptGone(why)) = place.prepare(3).await else {
+            panic!("it is a pipe that nobody writes to")
+        };
+        assert!(why.contains("not a plain file"), "{why}");
         assert_eq!(place.logs(), [".gitignore", "iteration-1.log", "iteration-2.log"], "no number is taken in vain");
     });
 }
@@ -380,6 +386,12 @@ fn the_survey_sees_commits_boxes_and_uncommitted_work() {
 
         let next = tree.prepare(&attempt(2, 1), None, None, Some(more.clone())).await.unwrap();
         assert_eq!(next.survey.tree, more.tree, "carried over");
+        std::fs::remove_file(place.path("IMPLEMENTATION_PLAN.md")).unwrap();
+        nix::unistd::mkfifo(&place.path("IMPLEMENTATION_PLAN.md"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(look(&more).await.boxes, None, "a pipe is no plan, and waits for nobody");
+        std::fs::remove_file(place.path("IMPLEMENTATION_PLAN.md")).unwrap();
+        place.git(&["restore", "IMPLEMENTATION_PLAN.md"]);
+
         place.commit();
         assert_eq!(look(&more).await.tree, Tree::Unknown, "a commit is progress enough");
         let next = tree.prepare(&attempt(3, 1), None, None, Some(more.clone())).await.unwrap();
