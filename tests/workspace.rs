@@ -520,7 +520,7 @@ fn a_push_sets_the_upstream_once() {
         let remote = place.folder.path().join("remote.git");
         place.git(&["init", "--quiet", "--bare", &remote.display().to_string()]);
         let warning = place.tree().push().await.unwrap();
-        assert!(warning.starts_with("git push failed") && warning.contains("origin"), "{warning}");
+        assert!(warning.starts_with("git ended with") && warning.contains("origin"), "{warning}");
         place.git(&["remote", "add", "origin", &remote.display().to_string()]);
         assert_eq!(place.tree().push().await, None);
         assert_eq!(place.git(&["rev-parse", "main@{upstream}"]), place.git(&["rev-parse", "main"]));
@@ -545,14 +545,14 @@ fn f40_a_push_that_hangs_or_fails_is_a_warning() {
         place.settings.push.timeout = Duration::from_secs(1);
         let begin = Instant::now();
         let warning = place.tree().push().await.unwrap();
-        assert_eq!(warning, "git push did not end within 1s and was stopped: Connecting ...");
+        assert_eq!(warning, "it did not end within 1s and was stopped: Connecting ...");
         assert!(begin.elapsed() < Duration::from_secs(30));
         assert!(!runs(&std::fs::read_to_string(&pid).unwrap()), "its ssh is gone");
 
         place.settings.push.timeout = DEADLINE;
         script(&place.folder.path().join("ssh"), "echo 'Permission denied (publickey).' >&2; exit 255");
         let warning = place.tree().push().await.unwrap();
-        assert!(warning.starts_with("git push failed (exit status: 128)"), "{warning}");
+        assert!(warning.starts_with("git ended with exit status: 128"), "{warning}");
         assert!(warning.contains("Permission denied"), "{warning}");
     });
 }
