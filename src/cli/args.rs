@@ -82,12 +82,14 @@ fn loop_command() -> Command {
 }
 
 const AFTER_HELP: &str = "\
-Every option is also an environment variable (--max-time: SWARM_MAX_TIME) and a key in swarm.toml, table [loop].
+Every option is also an environment variable (--max-time: SWARM_MAX_TIME)
+and a key in swarm.toml, table [loop].
 Durations: 90s, 30m, 1h30m, or a number of seconds.
 
-Exit codes: 0 done · 1 failed · 2 usage · 3 iterations used up · 4 time or cost limit · 5 no progress ·
-6 repeated OOM · 10 a person must act · 73 another supervisor holds it · 74 cannot write logs or state ·
-75 try later · 130/143/129 after a signal";
+Exit codes: 0 done · 1 failed · 2 usage · 3 iterations used up
+4 time or cost limit · 5 no progress · 6 repeated OOM · 10 a person must act
+73 another supervisor holds it · 74 cannot write logs or state · 75 try later
+130/143/129 after a signal";
 
 fn option(key: &Key) -> Arg {
     let variable = match key.legacy {
@@ -166,7 +168,7 @@ pub(super) fn complain(error: &clap::Error) -> u8 {
             let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
             let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
             let hint = rest.split("\n\n").next().unwrap_or_default().trim().trim_start_matches("tip: ");
-            let hint = if hint.is_empty() { "see `swarm --help`".to_owned() } else { hint.replace("\n", " ") };
+            let hint = if hint.is_empty() { "see `swarm --help`".to_owned() } else { hint.split_whitespace().collect::<Vec<_>>().join(" ") };
             super::print::error(&super::error::Error::usage(message.replace('\n', " ")).hint(hint));
             2
         }

@@ -30,6 +30,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
         detach::adopt_environment(Path::new(file))?;
     }
     let folder = runs::current_folder()?;
+    check_spelling(&folder)?;
     if let Some(name) = matches.get_one::<String>("resume") {
         return resume(matches, Some(name.as_str()).filter(|name| !name.is_empty()));
     }
@@ -51,6 +52,15 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     let logs = runs::log_folder(&start.folder);
     let name = start.run_name();
     start.run().inspect_err(|error| remember(&logs, &name, error))
+}
+
+/// The run's record is JSON: it can hold no path that is not UTF-8.
+fn check_spelling(folder: &Path) -> Result<()> {
+    match folder.to_str() {
+        Some(_) => Ok(()),
+        None => Err(Error::usage(format!("the path of this folder is not UTF-8: {}", folder.display()))
+            .hint("rename the folder, or start the loop in another one")),
+    }
 }
 
 /// A refusal is also a line in `loop.log`, for a pane that is gone; where there are no logs yet, none are made for it.
