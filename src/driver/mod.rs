@@ -312,6 +312,7 @@ where
 }
 
 /// One thing that the loop heard.
+#[allow(clippy::large_enum_variant, reason = "one lives at a time, on the stack")]
 enum Heard {
     Order(Order),
     Answer(Input),
