@@ -656,7 +656,10 @@ mod tests {
     use serde_json::{Map, Value};
     use std::cell::RefCell;
 
-    /// A sink that wants everything and builds the values again.
+    /// Keys that begin so are not asked for.
+    const UNWANTED: u8 = b'b';
+
+    /// A sink that builds the values again, but for those under [`UNWANTED`] keys.
     #[derive(Default)]
     struct Builder {
         /// The open containers; what is not known to be an array is an object. With the key under which each stands.
@@ -682,6 +685,9 @@ mod tests {
 
     impl Sink for Builder {
         fn member(&self, _: Node, key: &[u8]) -> Node {
+            if key.first() == Some(&UNWANTED) {
+                return Node::SKIP;
+            }
             *self.key.borrow_mut() = String::from_utf8_lossy(key).into_owned();
             Node(1)
         }
@@ -740,13 +746,17 @@ mod tests {
         builder.lines
     }
 
-    /// What serde_json says; all numbers as doubles.
+    /// What serde_json says; all numbers as doubles, and without what is not asked for.
     fn oracle(line: &str) -> Option<Value> {
         fn doubles(value: Value) -> Value {
             match value {
                 Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
                 Value::Array(array) => array.into_iter().map(doubles).collect(),
-                Value::Object(object) => object.into_iter().map(|(key, value)| (key, doubles(value))).collect(),
+                Value::Object(object) => object
+                    .into_iter()
+                    .filter(|(key, _)| key.as_bytes().first() != Some(&UNWANTED))
+                    .map(|(key, value)| (key, doubles(value)))
+                    .collect(),
                 other => other,
             }
         }
@@ -830,9 +840,12 @@ mod tests {
             r#"{"\u0061":1}"#,
             r#"{"a":1,"a":2}"#,
             r#"{"a":true,"b":[false,null]}"#,
+            r#"{"b":0,"b2":12,"b3":true,"b4":null,"b5":false,"a":"x","b6":-1,"b7":1.5e3,"c":"y"}"#,
         ];
         for line in accepted {
-            assert_eq!(lex(line.as_bytes(), std::iter::repeat(1)), vec![oracle(line)], "{line}");
+            for size in [1, 3, 100] {
+                assert_eq!(lex(line.as_bytes(), std::iter::repeat(size)), vec![oracle(line)], "{line}");
+            }
             assert!(oracle(line).is_some(), "{line}");
         }
         let rejected = [
@@ -864,9 +877,18 @@ mod tests {
             r#"{"a" 1}"#,
             r#"{a:1}"#,
             r#"{"a":"b}"#,
+            r#"{"b":tr,"c":1}"#,
+            r#"{"b":nul,"c":1}"#,
+            r#"{"b":01,"c":1}"#,
+            r#"{"b":1 2,"c":1}"#,
+            r#"{"b":,"c":1}"#,
+            r#"{"b":"x" "c":1}"#,
+            r#"{"b":"x","c"}"#,
         ];
         for line in rejected {
-            assert_eq!(lex(line.as_bytes(), std::iter::repeat(1)), vec![None], "{line}");
+            for size in [1, 3, 100] {
+                assert_eq!(lex(line.as_bytes(), std::iter::repeat(size)), vec![None], "{line}");
+            }
             assert_eq!(oracle(line), None, "{line}");
         }
     }
