@@ -385,7 +385,7 @@ fn policies() -> impl Strategy<Value = Policy> {
 }
 
 fn walks() -> impl Strategy<Value = Vec<Move>> {
-    proptest::collection::vec(moves(), 1..120)
+    proptest::collection::vec(moves(), 1..100)
 }
 
 fn walked(policy: &Policy, moves: &[Move]) -> Walk {
@@ -395,7 +395,7 @@ fn walked(policy: &Policy, moves: &[Move]) -> Walk {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Never panics; the board is the fold of what the journal gives back; nothing is launched that may live; the alarm
     /// never rings for nothing: all checked by the walk itself. And twice the same is the same.

@@ -2,7 +2,7 @@
 
 use crate::ledger::WorkerSeen;
 use crate::script::Script;
-use crate::world::{Await, Shared, World};
+use crate::world::{Await, Shared, Worker, World};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -467,7 +467,8 @@ impl Runtime for SimRuntime {
     fn nudge(&mut self, attempt: &AttemptId, nudge: Nudge) -> io::Result<()> {
         let mut world = self.world.borrow_mut();
         world.coverage.hit(format!("nudge: {nudge:?}"));
-        assert!(self.followed.contains_key(attempt) || !world.workers[attempt].lives(), "{nudge:?} to a stranger");
+        let lives = world.workers.get(attempt).is_some_and(Worker::lives);
+        assert!(self.followed.contains_key(attempt) || !lives, "{nudge:?} to a stranger");
         match nudge {
             Nudge::Term => world.term(attempt),
             Nudge::Kill => world.kill(attempt),
