@@ -1,4 +1,5 @@
 //! The journal against everything that befalls files: cuts, flipped bits, garbage, a full disk, a kill in the middle.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a helper panics as its test would")]
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -120,10 +121,10 @@ fn each_damage_is_kept_and_none_overwritten() {
         assert_eq!(fs::read(replay.quarantined.unwrap()).unwrap(), damaged);
         assert_eq!(bench.others().len(), damage + 1);
     }
-    assert_eq!(bench.others().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), [
-        "journal.corrupted",
-        "journal.corrupted-2"
-    ]);
+    assert_eq!(
+        bench.others().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["journal.corrupted", "journal.corrupted-2"]
+    );
 }
 
 #[test]
@@ -148,7 +149,8 @@ fn facts_that_are_there_twice_count_once() {
     bytes.extend_from_within(ends[1]..);
     let kept = Bench::new(&bytes).survives();
     assert_eq!(kept.len(), facts.len() + 3);
-    let read = |lines: &[String]| lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Stamped>>();
+    let read =
+        |lines: &[String]| lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Stamped>>();
     assert_eq!(Board::replay(&read(&kept)), Board::replay(&read(&facts)));
 }
 

@@ -3,6 +3,13 @@
 //!
 //! - `SWARM_SIM_SEEDS=n` plays that many seeds.
 //! - `SWARM_SIM_SEED=s` plays that one and prints what happens.
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests are tests"
+)]
 
 mod cover;
 mod coverage;
@@ -50,7 +57,8 @@ fn each_seed(usual: u64, test: &str, play: impl Fn(u64, bool) -> Coverage) -> Op
 
 #[test]
 fn nothing_goes_wrong_and_every_run_ends() {
-    let coverage = each_seed(SEEDS, "nothing_goes_wrong", |seed, trace| play::play(play::setting(seed, trace)).coverage);
+    let coverage =
+        each_seed(SEEDS, "nothing_goes_wrong", |seed, trace| play::play(play::setting(seed, trace)).coverage);
     if let Some(coverage) = coverage {
         println!("{coverage}");
         let missing = coverage.missing(cover::wanted());
