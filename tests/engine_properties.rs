@@ -489,7 +489,7 @@ fn a_free_attempt_is_no_measure_of_costs() {
     walk.ring();
     walk.make(&Move::Answer(0, Answer::Prepared(Survey::default())));
     walk.make(&Move::Answer(0, Answer::Launched));
-    let killed = Answer::Ended(Exit::plain(Status::Signal(9)), Box::new(Evidence::default()), Survey::default());
+    let killed = Answer::Ended(Exit::plain(Status::Signal(9)), Box::default(), Survey::default());
     walk.make(&Move::Answer(0, killed));
     assert_eq!((walk.engine.board().tally.spent, walk.engine.board().tally.at_least), (8.0, true));
 }
