@@ -198,6 +198,7 @@ impl Ledger {
             matches!(ending, Ending::LaunchFailed { .. }),
             "{attempt}: {ending:?} with {exit:?}"
         );
+        assert_eq!(*to_verify, self.policy.verify && *ending == Ending::Done, "{attempt}: every claim is checked");
         self.over.insert(attempt.clone());
         self.count(ending, *progress);
         let usd = match charge {

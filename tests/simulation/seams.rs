@@ -128,6 +128,7 @@ impl Clock for SimClock {
     }
 
     async fn until(&self, wake: Wake) {
+        let mut asked = self.0.borrow().age;
         poll_fn(|_| {
             let mut world = self.0.borrow_mut();
             world.waits.insert(Await::Alarm);
@@ -135,6 +136,17 @@ impl Clock for SimClock {
             if wake.tick.is_some_and(|tick| now.tick >= tick) || wake.wall.is_some_and(|wall| now.wall >= wall) {
                 world.woke();
                 return Poll::Ready(());
+            }
+            // A wall clock that was set wakes early; so may anything.
+            let moved = world.age > std::mem::replace(&mut asked, world.age);
+            if moved && wake.wall.is_some() && world.random.percent(30) {
+                world.coverage.hit("woke early");
+                return Poll::Ready(());
+            }
+            if let Some(wall) = wake.wall {
+                let before = world.age_of_wall(wall) - world.age;
+                let age = world.age + before.div_ceil(2);
+                world.wake_at(age);
             }
             let ages = [wake.tick.map(|tick| world.age_of(tick)), wake.wall.map(|wall| world.age_of_wall(wall))];
             ages.into_iter().flatten().for_each(|age| world.wake_at(age));

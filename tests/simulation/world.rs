@@ -635,7 +635,13 @@ impl World {
         if self.crashes_left == 0 || self.abandoned {
             return false;
         }
-        let rate = self.setting.crash_rate * if self.waits.contains(&Await::Event) { 1 } else { 3 };
+        // Few supervisors come to a push or a check; most of their time they wait for output.
+        let weight = |at: &Await| match at {
+            Await::Push | Await::Verify => 10,
+            Await::Event | Await::Orders | Await::Alarm => 1,
+            _ => 3,
+        };
+        let rate = self.setting.crash_rate * self.waits.iter().map(weight).max().unwrap_or(1);
         let dies = std::mem::take(&mut self.crash_now) || self.random.below(1000) < rate;
         if dies {
             self.crashes_left -= 1;
