@@ -175,6 +175,11 @@ impl Run {
         self.elapsed + (tick - self.since)
     }
 
+    /// How long it had lasted at the last moment that is known of an earlier supervisor or boot.
+    pub(super) fn elapsed_before(&self) -> Span {
+        self.elapsed
+    }
+
     /// The tick at which `--max-time` is used up.
     pub fn deadline(&self) -> Option<Tick> {
         let left = Span(self.policy.max_time?.0.saturating_sub(self.elapsed.0));
