@@ -115,6 +115,18 @@ fn faults_are_used_up_in_their_order() {
     assert!(times[8] - times[7] >= Duration::from_secs(1), "a stall lasts");
 }
 
+#[test]
+fn a_document_is_cut_as_well() {
+    let (_folder, api) = started(json!({"faults": [{"times": 1, "fault": "cut"}], "sessions": ["plan"]}));
+    let answer = ask(&api, "POST", "/v1/messages", "a", r#"{"model":"m","messages":[]}"#).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(
+        head.starts_with("HTTP/1.1 200 ") && !head.contains(&format!("content-length: {}\r", body.len())),
+        "{head}"
+    );
+    assert!(serde_json::from_str::<Value>(body).is_err(), "{body}");
+}
+
 fn is_cut(answer: &str) -> bool {
     answer.contains("message_start") && !answer.contains("message_stop")
 }

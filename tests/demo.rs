@@ -1,4 +1,5 @@
 //! `swarm demo`, as a newcomer types it, on machines that do their best to disturb it.
+#![allow(clippy::unwrap_used, reason = "a helper panics as its test would")]
 
 #[path = "support/scratch.rs"]
 mod scratch;

@@ -65,6 +65,15 @@ impl Stage {
         std::fs::read_to_string(self.scratch.path("starts")).unwrap_or_default().lines().count()
     }
 
+    /// One log an iteration, without a gap: the runbook counts them to find the latest.
+    fn logs_are_whole(&self, count: u32) {
+        let names = self.scratch.below(&self.scratch.repo().join(".loop-logs"));
+        let logs: Vec<String> = names.iter().map(|path| path.display().to_string()).collect();
+        let texts = logs.iter().filter(|name| name.starts_with("iteration-") && name.ends_with(".log"));
+        assert_eq!(texts.count(), count as usize, "{logs:?}");
+        (1..=count).for_each(|number| assert!(!self.raw(number).is_empty(), "log {number} of {logs:?} is empty"));
+    }
+
     fn raw(&self, number: u32) -> Vec<u8> {
         std::fs::read(self.scratch.log(&format!("iteration-{number}.log.raw"))).unwrap()
     }
@@ -165,25 +174,68 @@ fn f02_death_between_the_workers_exit_and_the_journal_counts_it_once() {
     }
 }
 
+/// Points where a supervisor can die that has begun an iteration.
+fn supervisor_points() -> impl Iterator<Item = &'static str> {
+    let ours = ["prepare-", "launch-", "journal-"];
+    swarm::host::failpoint::ALL.iter().copied().filter(move |point| ours.iter().any(|prefix| point.starts_with(prefix)))
+}
+
 #[test]
 fn f03_death_between_the_workers_start_and_the_journal_never_doubles_it() {
-    for point in [
-        "launch-before-order",
-        "launch-before-record",
-        "launch-before-spawn",
-        "launch-after-spawn",
-        "launch-before-return",
-    ] {
+    for point in supervisor_points() {
         let stage = Stage::new("echo one; [ $N -ge 2 ] && echo /done; true");
         let mut command = stage.command(&["2"]);
-        command.env("SWARM_FAILPOINT", format!("{point}:abort"));
+        // The first append opens the run; the second passing of each point is inside an iteration.
+        command.env("SWARM_FAILPOINT", format!("{point}@2:abort"));
         let first = Running::start(command).finish();
         assert_eq!(first.code, 137, "{point}: {}", first.words);
         let second = stage.run(&["--resume"]);
         assert_eq!(second.code, 0, "{point}: {}", second.words);
         assert_eq!(stage.starts(), 2, "{point}: {:?}", second.events);
+        stage.logs_are_whole(2);
         stage.nobody_is_left();
     }
+}
+
+#[test]
+fn f04_deaths_at_random_lose_and_double_nothing() {
+    let first = std::env::var("SWARM_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seeds = first.map_or(0..12, |seed: u64| seed..seed + 1);
+    let points: Vec<&str> = supervisor_points().collect();
+    let mut hit = std::collections::BTreeSet::new();
+    for seed in seeds {
+        eprintln!("replay: SWARM_SEED={seed} cargo test --features testing --test faults f04_");
+        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = |bound: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random % bound as u64) as usize
+        };
+        let stage = Stage::new("echo $N; echo words $N; [ $N -ge 4 ] && echo /done; true");
+        let mut arguments = vec!["9"];
+        let finished = (0..40).find_map(|life| {
+            let mut command = stage.command(&arguments);
+            if life < 8 {
+                let (point, times) = (points[next(points.len())], 1 + next(3));
+                command.env("SWARM_FAILPOINT", format!("{point}@{times}:abort"));
+                hit.insert(point);
+            }
+            let life = Running::start(command).finish();
+            arguments = vec!["--resume"];
+            (life.code != 137).then_some(life)
+        });
+        let finished = finished.expect("it ends");
+        // A death before the run's first fact leaves nothing to go on with; every other one does.
+        if finished.words.contains("no loop was ever started") {
+            continue;
+        }
+        assert_eq!(finished.code, 0, "seed {seed}: {}", finished.words);
+        assert_eq!(stage.starts(), 4, "seed {seed}");
+        stage.logs_are_whole(4);
+        stage.nobody_is_left();
+    }
+    assert!(first.is_some() || hit.len() == points.len(), "points never tried: {points:?} but {hit:?}");
 }
 
 #[test]

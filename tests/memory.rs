@@ -7,7 +7,7 @@ use swarm::model::{Claim, Evidence, Sign, Wall};
 const CHUNK: usize = 64 * 1024;
 const LINE: usize = 64 * 1024 * 1024;
 /// Long enough to tell, where the fault's own length would only take longer.
-const SHORTER: usize = 12 * 1024 * 1024;
+const SHORTER: usize = 8 * 1024 * 1024;
 /// What all of it may cost beyond what the process had before, kB. The supervisor has 8 MB in all.
 const ALLOWED: u64 = 4 * 1024;
 
@@ -53,6 +53,12 @@ fn f15_lines_of_64_mb() {
     assert_eq!((evidence.lines.total, evidence.lines.stray), (1, 1));
     let (evidence, _) = pass(Agent::Claude, &rule, LINE, [r#"{"type":"#, "[", ""]);
     assert_eq!(evidence.lines.stray, 1);
+    let blocks =
+        [r#"{"type":"assistant","message":{"content":["#, r#"{"type":"text","text":"a"},"#, r#"0]},"errors":["#];
+    let (evidence, _) = pass(Agent::Claude, &rule, SHORTER, blocks);
+    assert_eq!((evidence.lines.stray, evidence.lines.long), (1, 1));
+    let (evidence, _) = pass(Agent::Claude, &rule, SHORTER, [r#"{"errors":["#, r#""a","#, "0]}"]);
+    assert_eq!((evidence.lines.unknown, evidence.lines.stray), (1, 0));
     let (evidence, text) = pass(Agent::Plain, &rule, SHORTER, ["", "no newline ", "\n/done\n"]);
     assert_eq!(evidence.claim, Claim::Done { line: 2 });
     assert!(text > SHORTER - SHORTER / 20, "{text}");

@@ -3,6 +3,7 @@
 //! Tests that need a process of their own (to be killed, to be short of descriptors, to fill a disk) start this program
 //! again with one of the ignored tests at the end.
 #![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -95,8 +96,8 @@ impl Bench {
         tokio::time::timeout(DEADLINE, self.runtime.next(chunk)).await.expect("no event in time")
     }
 
-    /// Follows the one attempt to its end, and checks that the log holds what was delivered.
-    async fn to_end(&mut self) -> Report {
+    /// Follows the one attempt to its end.
+    async fn the_end(&mut self) -> Report {
         let (mut chunk, mut report) = (Vec::new(), None);
         let (mut output, mut pauses, mut flowing) = (Vec::new(), Vec::new(), 0);
         while report.is_none() {
@@ -123,7 +124,7 @@ impl Bench {
 
     async fn run(&mut self, script: &str) -> Report {
         self.launch(script).await;
-        self.to_end().await
+        self.the_end().await
     }
 
     /// Nobody is left whose environment or command line names this bench, but shims that rest.
@@ -230,7 +231,7 @@ async fn arguments_and_variables_arrive_byte_for_byte() {
     launch.env.push(("ODD".into(), Some(odd.clone())));
     fs::create_dir(&launch.cwd).unwrap();
     bench.runtime.launch(&launch).await.unwrap();
-    let report = bench.to_end().await;
+    let report = bench.the_end().await;
     assert!(report.output.starts_with(b"a\xff\n'\"$ b|a\xff\n'\"$ b|/"));
     assert!(report.output.ends_with(b"a\xff\n'\"$ b\n"));
 }
@@ -256,7 +257,7 @@ async fn what_cannot_be_started_leaves_nothing() {
     }
     bench.assert_nobody_left();
     assert_eq!(bench.runtime.launch(&good).await.map(|_| ()), Ok(()), "a failed start does not stand in the way");
-    assert_eq!(bench.to_end().await.output, b"x\n");
+    assert_eq!(bench.the_end().await.output, b"x\n");
 }
 
 #[tokio::test]
@@ -268,8 +269,8 @@ async fn an_attempt_is_never_started_twice() {
     let mut other = Bench::at(&bench.folder);
     assert_eq!(other.runtime.launch(&launch).await.unwrap(), first, "by a later supervisor too");
     fs::write(bench.folder.join("go"), "").unwrap();
-    assert_eq!(other.to_end().await.output, b"up\n");
-    assert_eq!(bench.to_end().await.output, b"up\n");
+    assert_eq!(other.the_end().await.output, b"up\n");
+    assert_eq!(bench.the_end().await.output, b"up\n");
     assert!(bench.runtime.launch(&launch).await.unwrap_err().message.contains("is over"));
     assert_eq!(bench.starts(), 1);
 }
@@ -282,6 +283,37 @@ async fn every_byte_arrives() {
     let letters = (b'a'..=b'z').cycle().take(64 << 20);
     assert!(report.output.iter().copied().eq(head.iter().copied().chain(letters)));
     assert_eq!(fs::read(bench.out()).unwrap(), report.output);
+}
+
+#[tokio::test]
+async fn a_dropped_wait_loses_nothing() {
+    let mut bench = Bench::new();
+    bench.launch("bytes:9MB;every:1ms:50:x").await;
+    let (mut chunk, mut output, mut dropped) = (Vec::new(), Vec::new(), 0);
+    let begun = Instant::now();
+    loop {
+        // As in a select with something else that is always ready: one look, then away.
+        let next = tokio::time::timeout(Duration::ZERO, bench.runtime.next(&mut chunk)).await;
+        match next {
+            Ok(Event::Output { .. }) => output.extend_from_slice(&chunk),
+            Ok(Event::Ended { .. }) => break,
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => dropped += 1,
+        }
+        assert!(begun.elapsed() < DEADLINE);
+    }
+    assert!(dropped > 0);
+    assert_eq!(output.len(), (9 << 20) + 100);
+    assert_eq!(fs::read(bench.out()).unwrap(), output);
+}
+
+#[tokio::test]
+async fn a_large_prompt_that_nobody_reads_blocks_nobody() {
+    let mut bench = Bench::new();
+    fs::write(bench.folder.join("prompt"), vec![b'p'; 2 << 20]).unwrap();
+    assert_eq!(bench.run("text:done").await.output, b"done\n");
+    bench.runtime.discard(&attempt(1)).await.unwrap();
+    assert_eq!(bench.run("echo-stdin").await.output.len(), 2 << 20);
 }
 
 #[tokio::test]
@@ -308,7 +340,7 @@ async fn one_shim_serves_many_attempts() {
     let mut bench = Bench::new();
     let first = bench.launch("text:one").await;
     let stray = Pid::from_raw(shim_pid(&first));
-    assert_eq!(bench.to_end().await.output, b"one\n");
+    assert_eq!(bench.the_end().await.output, b"one\n");
     bench.runtime.discard(&attempt(1)).await.unwrap();
     // As a nudge that comes too late: from us, its supervisor.
     kill(stray, Signal::SIGTERM).unwrap();
@@ -317,13 +349,13 @@ async fn one_shim_serves_many_attempts() {
     assert_eq!(shim_pid(&first), shim_pid(&second));
     bench.until("two\n").await;
     fs::write(bench.folder.join("go"), "").unwrap();
-    assert_eq!(bench.to_end().await.exit.status, Status::Code(0));
+    assert_eq!(bench.the_end().await.exit.status, Status::Code(0));
     bench.runtime.discard(&attempt(1)).await.unwrap();
     kill(stray, Signal::SIGKILL).unwrap();
     wait_until("its death", || matches!(state(stray.as_raw()), 'Z' | 'X'));
     let third = bench.launch("text:three").await;
     assert_ne!(shim_pid(&first), shim_pid(&third));
-    assert_eq!(bench.to_end().await.exit.status, Status::Code(0));
+    assert_eq!(bench.the_end().await.exit.status, Status::Code(0));
     assert_eq!(processes_of(&bench.folder).len(), 1);
     bench.assert_gone();
 }
@@ -351,7 +383,7 @@ async fn the_exit_is_recorded_at_once_although_its_output_is_held() {
     launch.keep_children = true;
     bench.runtime.launch(&launch).await.unwrap();
     let begun = Instant::now();
-    let report = bench.to_end().await;
+    let report = bench.the_end().await;
     assert_eq!((report.output.as_slice(), report.exit.status), (b"bye\n".as_slice(), Status::Code(0)));
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     let mut kept = Vec::new();
@@ -359,12 +391,13 @@ async fn the_exit_is_recorded_at_once_although_its_output_is_held() {
         kept = processes_of(&bench.folder);
         kept.len() == 1
     });
-    kill(Pid::from_raw(kept[0].0), Signal::SIGKILL).unwrap();
-    wait_until("its end", || {
-        !Path::new(&format!("/proc/{}/environ", kept[0].0)).exists() || {
-            fs::read(format!("/proc/{}/environ", kept[0].0)).unwrap_or_default().is_empty()
-        }
-    });
+    let kept = kept[0].0;
+    kill(Pid::from_raw(kept), Signal::SIGKILL).unwrap();
+    wait_until("its end", || state(kept) == 'Z');
+    bench.runtime.discard(&attempt(1)).await.unwrap();
+    bench.run("text:next").await;
+    assert_eq!(state(kept), 'X', "reaped at the next end");
+    bench.assert_gone();
 }
 
 #[tokio::test]
@@ -374,7 +407,7 @@ async fn a_pipe_that_is_never_silent_is_left_in_time() {
     launch.keep_children = true;
     bench.runtime.launch(&launch).await.unwrap();
     let begun = Instant::now();
-    assert_eq!(bench.to_end().await.exit.status, Status::Code(0));
+    assert_eq!(bench.the_end().await.exit.status, Status::Code(0));
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     // Its next line finds nobody who reads.
     wait_until("its end", || processes_of(&bench.folder).is_empty());
@@ -386,7 +419,7 @@ async fn term_reaches_the_worker_and_kill_everybody() {
     bench.launch("setsid-child:60s;term-exit:143;text:up;hang").await;
     bench.until("up\n").await;
     bench.runtime.nudge(&attempt(1), Nudge::Term).unwrap();
-    assert_eq!(bench.to_end().await.exit.status, Status::Code(143));
+    assert_eq!(bench.the_end().await.exit.status, Status::Code(143));
     bench.assert_nobody_left();
 
     let mut bench = Bench::new();
@@ -395,7 +428,7 @@ async fn term_reaches_the_worker_and_kill_everybody() {
     bench.runtime.nudge(&attempt(1), Nudge::Term).unwrap();
     let begun = Instant::now();
     bench.runtime.nudge(&attempt(1), Nudge::Kill).unwrap();
-    let exit = bench.to_end().await.exit;
+    let exit = bench.the_end().await.exit;
     assert_eq!(exit.status, Status::Signal(9));
     assert!(exit.oom != Oom::Confirmed && begun.elapsed() < Duration::from_secs(1));
     bench.assert_nobody_left();
@@ -409,8 +442,24 @@ async fn a_stopped_worker_hears_term() {
     bench.until("up\n").await;
     wait_until("the stop", || state(worker_pid(&handle)) == 'T');
     bench.runtime.nudge(&attempt(1), Nudge::Term).unwrap();
-    assert_eq!(bench.to_end().await.exit.status, Status::Code(143));
+    assert_eq!(bench.the_end().await.exit.status, Status::Code(143));
     bench.assert_nobody_left();
+}
+
+#[tokio::test]
+async fn signals_to_the_shim_are_for_its_worker() {
+    for (signal, step, status) in [
+        (Signal::SIGINT, "int-exit:0", Status::Code(0)),
+        (Signal::SIGHUP, "sleep:0s", Status::Signal(1)),
+        (Signal::SIGTERM, "term-exit:143", Status::Code(143)),
+    ] {
+        let mut bench = Bench::new();
+        let handle = bench.launch(&format!("{step};text:up;hang")).await;
+        bench.until("up\n").await;
+        kill(Pid::from_raw(shim_pid(&handle)), signal).unwrap();
+        assert_eq!(bench.the_end().await.exit.status, status);
+        bench.assert_gone();
+    }
 }
 
 #[tokio::test]
@@ -424,7 +473,7 @@ async fn suspending_stops_all_and_continuing_lets_them_go_on() {
     bench.runtime.nudge(&attempt(1), Nudge::Continue).unwrap();
     wait_until("the going on", || state(worker_pid(&handle)) != 'T' && state(child) != 'T');
     fs::write(bench.folder.join("go"), "").unwrap();
-    assert_eq!(bench.to_end().await.exit.status, Status::Code(0));
+    assert_eq!(bench.the_end().await.exit.status, Status::Code(0));
     bench.assert_nobody_left();
 }
 
@@ -441,7 +490,7 @@ async fn a_shim_that_is_stopped_hears_kill() {
     bench.until("up\n").await;
     kill(Pid::from_raw(shim_pid(&handle)), Signal::SIGSTOP).unwrap();
     bench.runtime.nudge(&attempt(1), Nudge::Kill).unwrap();
-    assert_eq!(bench.to_end().await.exit.status, Status::Signal(9));
+    assert_eq!(bench.the_end().await.exit.status, Status::Signal(9));
     bench.assert_nobody_left();
 }
 
@@ -452,7 +501,7 @@ async fn after_the_death_of_the_shim_its_family_is_ended() {
     bench.until("up\n").await;
     let child = swarm::host::process::children(worker_pid(&handle))[0];
     kill(Pid::from_raw(shim_pid(&handle)), Signal::SIGKILL).unwrap();
-    let exit = bench.to_end().await.exit;
+    let exit = bench.the_end().await.exit;
     assert_eq!((exit.status, exit.left.len()), (Status::Lost, 0));
     assert_eq!([child, worker_pid(&handle), shim_pid(&handle)].map(state), ['X'; 3], "not even as zombies");
     bench.assert_nobody_left();
@@ -466,7 +515,7 @@ async fn a_log_that_is_removed_is_put_back() {
     bench.until("one\n").await;
     fs::remove_dir_all(bench.folder.join("logs")).unwrap();
     fs::write(bench.folder.join("go"), "").unwrap();
-    let report = bench.to_end().await;
+    let report = bench.the_end().await;
     assert_eq!((report.output.as_slice(), report.exit.status), (b"two\n".as_slice(), Status::Code(0)));
     assert_eq!(fs::read(bench.out()).unwrap(), b"one\ntwo\n");
     assert_eq!(fs::read(bench.err()).unwrap(), b"late\n");
@@ -483,14 +532,14 @@ async fn another_runtime_adopts_what_lives() {
     let out = bench.out();
     bench.runtime.adopt(&attempt(1), &out, 2).await.unwrap();
     fs::write(bench.folder.join("go"), "").unwrap();
-    let report = bench.to_end().await;
+    let report = bench.the_end().await;
     assert_eq!((report.output.as_slice(), report.exit.status), (b"e\ntwo\n".as_slice(), Status::Code(4)));
     bench.assert_nobody_left();
     assert_eq!(live(&bench), vec![]);
     // And one that is over: the same bytes, the same ending.
     let mut bench = bench.renewed();
     bench.runtime.adopt(&attempt(1), &out, 0).await.unwrap();
-    let report = bench.to_end().await;
+    let report = bench.the_end().await;
     assert_eq!((report.output.as_slice(), report.exit.status), (b"one\ntwo\n".as_slice(), Status::Code(4)));
 }
 
@@ -524,7 +573,7 @@ async fn a_record_of_another_boot_is_gone_and_its_pid_is_nobody() {
         let out = bench.out();
         bench.runtime.adopt(&attempt(1), &out, 0).await.unwrap();
         bench.runtime.nudge(&attempt(1), Nudge::Kill).unwrap();
-        assert_eq!(bench.to_end().await.exit.status, Status::Lost);
+        assert_eq!(bench.the_end().await.exit.status, Status::Lost);
         bench.runtime.discard(&attempt(1)).await.unwrap();
     }
 }
@@ -552,10 +601,12 @@ async fn many_at_once_are_kept_apart() {
         }
     }
     bench.assert_nobody_left();
+    wait_until("no crowd of shims", || processes_of(&bench.folder).len() <= 8);
+    bench.assert_gone();
 }
 
 #[tokio::test]
-async fn a_children_of_somebody_else_is_not_reaped() {
+async fn a_child_of_somebody_else_is_not_reaped() {
     let mut bench = Bench::new();
     let mut other = tokio::process::Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
     bench.run("setsid-child:60s;text:x").await;
@@ -599,7 +650,7 @@ async fn the_worker_outlives_a_killed_supervisor() {
     let out = bench.out();
     bench.runtime.adopt(&attempt(1), &out, 0).await.unwrap();
     fs::write(bench.folder.join("go"), "").unwrap();
-    let report = bench.to_end().await;
+    let report = bench.the_end().await;
     assert_eq!(report.exit.status, Status::Code(5));
     assert_eq!(report.output, b"one\ntwo\n");
     assert_eq!(bench.starts(), 1);
@@ -641,7 +692,7 @@ async fn recover(point: &str, folder: &Path) {
         }
         _ => {
             bench.runtime.adopt(&attempt(1), &out, 0).await.unwrap();
-            let status = bench.to_end().await.exit.status;
+            let status = bench.the_end().await.exit.status;
             let known = !matches!(point, "shim-before-running" | "shim-before-exited");
             assert_eq!(status, if known { Status::Code(0) } else { Status::Lost }, "{point}");
         }
@@ -659,7 +710,7 @@ async fn supervisor_with_a_failpoint() {
     let mut bench = Bench::at(&helper_folder());
     let launch = bench.launch_of("text:x");
     match bench.runtime.launch(&launch).await {
-        Ok(_) => drop(bench.to_end().await),
+        Ok(_) => drop(bench.the_end().await),
         Err(_) => fs::write(bench.folder.join("launch-failed"), "").unwrap(),
     }
     bench.assert_nobody_left();
@@ -719,7 +770,7 @@ async fn launch_without_descriptors() {
         assert!(limit < 64);
     }
     assert!(failures > 2);
-    assert_eq!(bench.to_end().await.output, b"x\n");
+    assert_eq!(bench.the_end().await.output, b"x\n");
 }
 
 #[tokio::test]
@@ -754,7 +805,7 @@ async fn launch_without_processes() {
     // The shim that was started under the limit keeps it.
     bench = Bench::at(&folder);
     bench.runtime.launch(&launch).await.unwrap();
-    assert_eq!(bench.to_end().await.exit.status, Status::Code(0));
+    assert_eq!(bench.the_end().await.exit.status, Status::Code(0));
 }
 
 #[test]
@@ -792,7 +843,7 @@ async fn disk_that_gets_room() {
         }
     }
     fs::remove_file(&filler).unwrap();
-    let report = bench.to_end().await;
+    let report = bench.the_end().await;
     output.extend_from_slice(&report.output);
     assert_eq!((report.pauses.len(), report.flowing, report.exit.status), (0, 1, Status::Code(0)));
     assert!(output.iter().copied().eq((b'a'..=b'z').cycle().take(900 << 10)));
@@ -810,7 +861,7 @@ async fn disk_that_stays_full() {
     while !matches!(bench.next(&mut chunk).await, Event::Paused { .. }) {}
     bench.runtime.nudge(&attempt(1), Nudge::Term).unwrap();
     bench.runtime.nudge(&attempt(1), Nudge::Kill).unwrap();
-    let report = bench.to_end().await;
+    let report = bench.the_end().await;
     assert!(matches!(report.exit.status, Status::Signal(9 | 15)), "{:?}", report.exit);
     bench.assert_nobody_left();
 }

@@ -29,6 +29,13 @@ fn swarm_loop(site: &Site, arguments: &[&str]) -> Command {
     command
 }
 
+/// Goes on with the loop that was started there, which keeps its own settings.
+fn swarm_resume(site: &Site) -> Command {
+    let mut command = site.command(env!("CARGO_BIN_EXE_swarm"));
+    command.args(["loop", "--resume"]);
+    command
+}
+
 /// Runs it to its end, after which nothing that it started may be left.
 fn finish(site: &Site, command: Command) -> Finished {
     end(site, Running::start(command))
@@ -59,6 +66,7 @@ fn four_tasks_are_four_commits_and_done_by_the_rule() {
     assert_eq!(run.endings(), ["clean", "clean", "clean", "done"], "the word in prose is not the end");
     assert_eq!(site.commits(), ["task on line 3", "task on line 4", "task on line 5", "task on line 6"]);
     assert_eq!(logs(&site), 4);
+    assert_eq!(site.git(&["ls-files", ".loop-logs"]), "", "the agent's `git add` took the logs");
 }
 
 #[test]
@@ -146,19 +154,56 @@ fn a_silent_stream_runs_into_the_idle_timeout() {
     assert_eq!(logs(&site), 2, "a used iteration");
 }
 
+/// First a session whose tool says `started` and goes on for long, then one that ends at once.
+fn long_tool() -> Value {
+    let tool = json!({"say": "Testing.", "bash": {"command": "echo $$ > ../started; exec sleep 300"}});
+    json!({"sessions": [{"steps": [tool, {"say": "Tested."}]}, done()]})
+}
+
+/// A loop whose agent is in the middle of its tool, and the tool.
+fn in_the_tool(site: &Site) -> (Running, Pid) {
+    let started = Meeting::new(site.path("started"));
+    let running = Running::start(swarm_loop(site, &["2", "PROMPT.md"]));
+    let tool = started.hear().trim().parse().unwrap();
+    (running, Pid::from_raw(tool))
+}
+
+/// Processes are known by their HOME; of a tool the CLI might have changed that.
+fn assert_gone(process: Pid) {
+    assert_eq!(kill(process, None), Err(Errno::ESRCH), "the tool outlived its agent");
+}
+
 #[test]
 fn an_agent_killed_in_the_middle_of_a_tool_takes_the_tool_with_it() {
-    let tool = json!({"say": "Testing.", "bash": {"command": "echo $$ > ../started; exec sleep 300"}});
-    let Some(site) = Site::new(&json!({"sessions": [{"steps": [tool, {"say": "Tested."}]}, done()]})) else { return };
-    let started = Meeting::new(site.path("started"));
-    let running = Running::start(swarm_loop(&site, &["2", "PROMPT.md"]));
-    let tool = started.hear();
+    let Some(site) = Site::new(&long_tool()) else { return };
+    let (running, tool) = in_the_tool(&site);
     kill(site.agent().expect("the agent runs its tool"), Signal::SIGKILL).unwrap();
     let run = end(&site, running);
     assert_eq!(run.code, 0, "{run:#?}");
     assert_eq!(run.endings(), ["killed", "done"]);
-    let tool = Pid::from_raw(tool.trim().parse().unwrap());
-    assert_eq!(kill(tool, None), Err(Errno::ESRCH), "the tool outlived its agent");
+    assert_gone(tool);
+}
+
+#[test]
+fn an_agent_interrupted_by_somebody_has_failed_although_it_exits_with_0() {
+    let Some(site) = Site::new(&long_tool()) else { return };
+    let (running, tool) = in_the_tool(&site);
+    kill(site.agent().expect("the agent runs its tool"), Signal::SIGINT).unwrap();
+    let run = end(&site, running);
+    assert_eq!(run.code, 0, "{run:#?}");
+    assert_eq!(run.endings(), ["interrupted", "done"]);
+    assert_gone(tool);
+}
+
+#[test]
+fn ctrl_c_in_the_middle_of_a_tool_leaves_nothing() {
+    let Some(site) = Site::new(&long_tool()) else { return };
+    let (running, tool) = in_the_tool(&site);
+    kill(running.pid, Signal::SIGINT).unwrap();
+    let run = end(&site, running);
+    assert_eq!(run.code, 128 + Signal::SIGINT as i32, "{run:#?}");
+    assert_eq!(run.endings(), ["stopped"]);
+    assert_gone(tool);
 }
 
 #[test]
@@ -172,7 +217,7 @@ fn a_supervisor_killed_in_the_middle_of_a_tool_is_replaced() {
     kill(first.pid, Signal::SIGKILL).unwrap();
     assert_eq!(first.finish().code, 128 + Signal::SIGKILL as i32);
     assert_eq!(site.agent(), Some(agent), "the agent went on");
-    let mut second = Running::start(swarm_loop(&site, &["--resume"]));
+    let mut second = Running::start(swarm_resume(&site));
     second.wait_for(|event| event.to_string().contains("adopted"));
     go.say("go on");
     let run = end(&site, second);

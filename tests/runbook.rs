@@ -109,7 +109,7 @@ fn start_monitor_stop_and_restart() {
     desk.typed("tmux new-session -d -s loop 'swarm loop 15 PROMPT.md'");
     assert_eq!(desk.begun.hear(), "begun\n");
     assert!(
-        read(&desk.loop_log()).contains("129"),
+        read(&desk.loop_log()).contains("SIGHUP"),
         "the first loop's end is not in loop.log: {}",
         read(&desk.loop_log())
     );

@@ -234,6 +234,19 @@ fn a_limit_that_did_not_stop_it_is_none() {
 }
 
 #[test]
+fn retries_that_nothing_answered() {
+    let retry = r#"{"type":"system","subtype":"api_retry","attempt":1,"error_status":529}"#;
+    let error = message(&text("API Error")).replace('}', r#","error":"server_error"}"#);
+    assert!(claude(&[INIT, retry]).evidence.retrying);
+    assert!(claude(&[INIT, &message(&text("hello")), retry, &error]).evidence.retrying);
+    let subagent = message(&text("hello")).replace("null", "\"toolu_1\"");
+    let partial = r#"{"type":"stream_event","event":{"type":"message_start"}}"#;
+    for answer in [message(&text("hello")), subagent, partial.to_owned()] {
+        assert!(!claude(&[INIT, retry, &answer]).evidence.retrying, "{answer}");
+    }
+}
+
+#[test]
 fn standard_error_explains_what_never_began() {
     for (stderr, expected) in [
         (

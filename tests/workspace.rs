@@ -2,6 +2,7 @@
 //!
 //! What is tested runs git in this very process, with this process's environment. So each test starts itself again in a
 //! process that knows nothing of the tester's settings ([`isolated`]).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper panics as its test would")]
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
@@ -243,18 +244,16 @@ fn a_death_before_the_fact_costs_no_number() {
         assert_eq!(place.prepare(1).await.unwrap().log, 1);
         assert_eq!(place.prepare(1).await.unwrap().log, 1, "prepared again after a death");
         assert_eq!(place.prepare(2).await.unwrap().log, 2, "another attempt never gets it");
-        assert_eq!(place.prepare(1).await.unwrap().log, 1, "also when it is not the highest any more");
-        std::fs::write(place.log("iteration-1.log.raw"), "").unwrap();
-        assert_eq!(place.prepare(1).await.unwrap().log, 3, "what was launched has used it");
-        std::fs::write(place.log("iteration-2.log"), "words").unwrap();
+        std::fs::write(place.log("iteration-2.log.raw"), "").unwrap();
+        assert_eq!(place.prepare(2).await.unwrap().log, 3, "what was launched has used it");
+        std::fs::write(place.log("iteration-3.log"), "words").unwrap();
         assert_eq!(place.prepare(2).await.unwrap().log, 4, "so has what was written");
 
-        // A death between the claim and its name.
-        std::fs::write(place.log(".claim-run-1.5.1"), "").unwrap();
+        // A death between the note and the log.
+        std::fs::write(place.settings.run_folder.join("log-note"), "5.1 5 0\n").unwrap();
         assert_eq!(place.prepare(5).await.unwrap().log, 5);
         let logs = place.logs().into_iter().filter(|name| name.ends_with(".log")).count();
         assert_eq!(logs, 5, "as many as the highest number: {:?}", place.logs());
-        assert!(!place.logs().iter().any(|name| name.starts_with(".claim")), "{:?}", place.logs());
     });
 }
 
@@ -330,7 +329,8 @@ fn a_launch_knows_everything() {
     isolated("a_launch_knows_everything", async || {
         let place = Place::new();
         let ready = place.prepare(3).await.unwrap();
-        let launch = place.tree().launch(&open(attempt(3, 1), &ready)).unwrap();
+        let open = open(attempt(3, 1), &ready);
+        let launch = place.tree().launch(&open).unwrap();
         assert_eq!(launch.argv, ["agent", "Some(1.5)"]);
         assert_eq!((launch.stdin, launch.cwd), (place.composed(3), place.settings.folder.clone()));
         assert_eq!(launch.out, place.tree().raw_log(1));
@@ -347,6 +347,10 @@ fn a_launch_knows_everything() {
         launch.env.iter().for_each(|(name, value)| _ = git.env(name, value.as_deref().unwrap_or_default()));
         let told = git.args(["config", "--get", "gc.autodetach"]).output().unwrap();
         assert_eq!(told.stdout, b"false\n");
+
+        std::fs::write(place.composed(3), "").unwrap();
+        let error = place.tree().launch(&open).unwrap_err();
+        assert!(error.message.contains("was lost") && !error.permanent, "an empty prompt starts nobody");
     });
 }
 

@@ -263,7 +263,7 @@ impl Protocol for Claude {
             b"system" => self.system(fields, signs),
             b"result" => self.result_line(fields, result, number, signs),
             b"rate_limit_event" => self.limit(fields, signs),
-            b"stream_event" => {}
+            b"stream_event" => self.retrying = false,
             _ => return false,
         }
         true
@@ -295,15 +295,19 @@ impl Protocol for Claude {
 impl Claude {
     /// An `assistant` line.
     fn message(&mut self, fields: &Fields, blocks: Blocks, number: u64) {
-        if fields.bytes(At::Parent).is_some() {
+        let is_error = fields.bool(At::IsApiError) == Some(true) || fields.bytes(At::Error).is_some();
+        let is_subagent = fields.bytes(At::Parent).is_some();
+        if !is_error {
+            (self.refused, self.retrying) = (None, false);
+        }
+        if is_subagent {
             return;
         }
         self.interrupted = false;
-        if fields.bool(At::IsApiError) == Some(true) || fields.bytes(At::Error).is_some() {
-            self.error = Some(fields.text(At::Error).unwrap_or_default());
+        self.error = is_error.then(|| fields.text(At::Error).unwrap_or_default());
+        if is_error {
             return;
         }
-        (self.error, self.refused, self.retrying) = (None, None, false);
         if let Some(judgement) = blocks.said {
             self.answer.say(judgement, number);
         }

@@ -270,7 +270,7 @@ impl Watch {
             if is_plain(text.as_bytes()[begin]) {
                 self.last.eligible = false;
             } else {
-                self.pass_over_line(text[begin..end].trim_start());
+                self.pass_over_line(text[begin..end].trim_start_matches(' ').trim_start());
             }
             self.number += 1;
             begin = end + 1;
@@ -279,11 +279,10 @@ impl Watch {
     }
 
     fn pass_over_line(&mut self, line: &str) {
-        if !line.is_empty() {
-            self.last.eligible = false;
-            if line.len() <= WINDOW {
-                turn_fence(&mut self.fence, line);
-            }
+        let Some(&first) = line.as_bytes().first() else { return };
+        self.last.eligible = false;
+        if !is_plain(first) && line.len() <= WINDOW {
+            turn_fence(&mut self.fence, line);
         }
     }
 

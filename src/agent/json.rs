@@ -162,7 +162,6 @@ pub(super) struct Lexer {
     head: Vec<u8>,
     /// The current line has bytes.
     begun: bool,
-    ends: Ends,
 }
 
 impl Default for Lexer {
@@ -181,7 +180,6 @@ impl Default for Lexer {
             high: None,
             head: Vec::new(),
             begun: false,
-            ends: Ends::new(),
         }
     }
 }
@@ -201,7 +199,11 @@ impl Lexer {
             };
             at += self.punctuation(&chunk[at..]);
             match (self.state, chunk.get(at)) {
-                (State::Key | State::FirstKey, Some(b'"')) => self.begin_key(),
+                (State::Key | State::FirstKey, Some(b'"')) => {
+                    self.begin_key();
+                    at = self.members(chunk, at + 1, sink);
+                    continue;
+                }
                 (State::Value, Some(b'"')) => self.begin_string(sink),
                 (_, Some(b'\n')) => {
                     self.end_line(&chunk[line..at], sink);
@@ -238,22 +240,63 @@ impl Lexer {
         self.high = None;
     }
 
+    /// Reads the members of an object from behind the quote of a key on, as long as they are strings (or simple, and not
+    /// wanted) and nothing stands in between: most of every stream. Returns where something else comes. (The rest of the lexer could do it all as
+    /// well; here the state is in the place in the code.)
+    fn members(&mut self, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
+        let parent = self.parent();
+        loop {
+            let rest = &chunk[at..];
+            let (key, behind) = rest.split_at(plain_bytes(rest));
+            if behind.first() != Some(&b'"') {
+                self.state = State::String;
+                return at;
+            }
+            let node = if parent == Node::SKIP { Node::SKIP } else { sink.member(parent, key) };
+            self.value = node;
+            if node == Node::SKIP
+                && let Some(rest) = behind.strip_prefix(b"\":").and_then(skip_scalar)
+                && let Some(rest) = rest.strip_prefix(b",\"")
+            {
+                at = chunk.len() - rest.len();
+                continue;
+            }
+            let Some(rest) = behind.strip_prefix(b"\":\"") else {
+                self.state = State::Colon;
+                return chunk.len() - behind.len() + 1;
+            };
+            if node != Node::SKIP {
+                sink.string(node);
+            }
+            let (value, behind) = rest.split_at(plain_bytes(rest));
+            if node != Node::SKIP {
+                sink.piece(value);
+            }
+            if behind.first() != Some(&b'"') {
+                self.is_key = false;
+                self.state = State::String;
+                return chunk.len() - behind.len();
+            }
+            if node != Node::SKIP {
+                sink.string_end();
+            }
+            let Some(rest) = behind.strip_prefix(b"\",\"") else {
+                self.state = State::After;
+                return chunk.len() - behind.len() + 1;
+            };
+            at = chunk.len() - rest.len();
+        }
+    }
+
     /// Reads on in a string, to its end if that is here; returns where something else comes.
     fn string(&mut self, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
         loop {
             let rest = &chunk[at..];
-            let plain = self.ends.find(rest);
+            let plain = plain_bytes(rest);
             match rest.get(plain) {
                 Some(b'"') => {
                     self.end_string(&rest[..plain], sink);
-                    at += plain + 1;
-                    // Most of a line is one string after the other.
-                    match (self.state, chunk.get(at..at + 2)) {
-                        (State::Colon, Some(b":\"")) => self.begin_string(sink),
-                        (State::After, Some(b",\"")) if self.is_object() => self.begin_key(),
-                        _ => return at,
-                    }
-                    at += 2;
+                    return at + plain + 1;
                 }
                 Some(b'\\') => {
                     self.piece(&rest[..plain], sink);
@@ -403,16 +446,12 @@ impl Lexer {
     }
 
     /// Bytes of the value of a string, or of a key.
-    #[inline(always)] // most bytes are of strings that nobody wants
+    #[inline(always)]
     fn piece(&mut self, bytes: &[u8], sink: &mut impl Sink) {
         if !bytes.is_empty() && (self.is_key || self.value != Node::SKIP) {
-            self.hand_on(bytes, sink);
+            self.settle_surrogate(sink);
+            self.emit(bytes, sink);
         }
-    }
-
-    fn hand_on(&mut self, bytes: &[u8], sink: &mut impl Sink) {
-        self.settle_surrogate(sink);
-        self.emit(bytes, sink);
     }
 
     /// A high surrogate that no low one follows is no character.
@@ -422,6 +461,7 @@ impl Lexer {
         }
     }
 
+    #[inline(always)]
     fn emit(&mut self, bytes: &[u8], sink: &mut impl Sink) {
         if self.is_key {
             // One byte beyond the limit tells a longer key from one that just fits.
@@ -509,22 +549,22 @@ impl Lexer {
     }
 
     /// Reads on in a number; returns where it ends.
-    fn number(&mut self, mut digits: Digits, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
-        while let Some(&byte) = chunk.get(at) {
-            match digits.next(byte) {
-                Some(next) => digits = next,
-                None => {
-                    self.end_number(digits, sink);
-                    return at;
-                }
-            }
-            if self.short.len() <= MAX_NUMBER {
-                self.short.push(byte);
-            }
-            at += 1;
+    fn number(&mut self, mut digits: Digits, chunk: &[u8], at: usize, sink: &mut impl Sink) -> usize {
+        let rest = &chunk[at..];
+        let mut length = 0;
+        while let Some(next) = rest.get(length).and_then(|&byte| digits.next(byte)) {
+            digits = next;
+            length += 1;
+        }
+        if self.value != Node::SKIP {
+            let room = (MAX_NUMBER + 1).saturating_sub(self.short.len());
+            self.short.extend_from_slice(&rest[..length.min(room)]);
         }
         self.state = State::Number(digits);
-        at
+        if length < rest.len() {
+            self.end_number(digits, sink);
+        }
+        at + length
     }
 
     fn end_number(&mut self, digits: Digits, sink: &mut impl Sink) {
@@ -570,34 +610,44 @@ fn unescape(byte: u8) -> Option<u8> {
     }
 }
 
-/// Finds the end of the plain part of a string: a quote, a backslash or a newline.
-///
-/// Most strings are short, and then the search itself costs less than a call that first chooses the widest instructions:
-/// where the narrow ones are always there, they are used directly.
-#[derive(Debug, Clone)]
-struct Ends {
-    #[cfg(target_arch = "x86_64")]
-    near: Option<memchr::arch::x86_64::sse2::memchr::Three>,
-}
-
-impl Ends {
-    fn new() -> Ends {
-        Ends {
-            #[cfg(target_arch = "x86_64")]
-            near: memchr::arch::x86_64::sse2::memchr::Three::new(b'"', b'\\', b'\n'),
-        }
-    }
-
-    /// How many bytes come before it.
-    #[inline(always)] // for half of all strings the call would cost more than the search
-    fn find(&self, bytes: &[u8]) -> usize {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(near) = &self.near {
-            return near.find(bytes).unwrap_or(bytes.len());
-        }
-        memchr3(b'"', b'\\', b'\n', bytes).unwrap_or(bytes.len())
+/// What stands behind a word or a whole number, if one begins here.
+fn skip_scalar(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes.first()? {
+        b'n' => bytes.strip_prefix(b"null"),
+        b't' => bytes.strip_prefix(b"true"),
+        b'f' => bytes.strip_prefix(b"false"),
+        b'0' => Some(&bytes[1..]),
+        b'1'..=b'9' => Some(&bytes[bytes.iter().take_while(|byte| byte.is_ascii_digit()).count()..]),
+        _ => None,
     }
 }
+
+/// How many bytes of a string come before a quote, a backslash or a newline. Most strings are short: their first words
+/// are looked at here, eight bytes at once; only the rest is worth a call.
+#[inline(always)]
+fn plain_bytes(bytes: &[u8]) -> usize {
+    const NEAR: usize = 24;
+    let mut rest = bytes;
+    while let Some((word, later)) = rest.split_first_chunk::<8>()
+        && bytes.len() - rest.len() < NEAR
+    {
+        let word = u64::from_le_bytes(*word);
+        // The high bit of each byte that is one of them (the lowest is exact, and that is all that is asked for).
+        let below = |mark: u64| (word ^ mark).wrapping_sub(EIGHT);
+        let hits = (below(QUOTES) | below(BACKSLASHES) | below(NEWLINES)) & !word & (EIGHT * 0x80);
+        if hits != 0 {
+            return bytes.len() - rest.len() + hits.trailing_zeros() as usize / 8;
+        }
+        rest = later;
+    }
+    bytes.len() - rest.len() + memchr3(b'"', b'\\', b'\n', rest).unwrap_or(rest.len())
+}
+
+/// A one in each of eight bytes.
+const EIGHT: u64 = 0x0101_0101_0101_0101;
+const QUOTES: u64 = EIGHT * b'"' as u64;
+const BACKSLASHES: u64 = EIGHT * b'\\' as u64;
+const NEWLINES: u64 = EIGHT * b'\n' as u64;
 
 #[cfg(test)]
 mod tests {
@@ -606,7 +656,10 @@ mod tests {
     use serde_json::{Map, Value};
     use std::cell::RefCell;
 
-    /// A sink that wants everything and builds the values again.
+    /// Keys that begin so are not asked for.
+    const UNWANTED: u8 = b'b';
+
+    /// A sink that builds the values again, but for those under [`UNWANTED`] keys.
     #[derive(Default)]
     struct Builder {
         /// The open containers; what is not known to be an array is an object. With the key under which each stands.
@@ -632,6 +685,9 @@ mod tests {
 
     impl Sink for Builder {
         fn member(&self, _: Node, key: &[u8]) -> Node {
+            if key.first() == Some(&UNWANTED) {
+                return Node::SKIP;
+            }
             *self.key.borrow_mut() = String::from_utf8_lossy(key).into_owned();
             Node(1)
         }
@@ -690,13 +746,17 @@ mod tests {
         builder.lines
     }
 
-    /// What serde_json says; all numbers as doubles.
+    /// What serde_json says; all numbers as doubles, and without what is not asked for.
     fn oracle(line: &str) -> Option<Value> {
         fn doubles(value: Value) -> Value {
             match value {
                 Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
                 Value::Array(array) => array.into_iter().map(doubles).collect(),
-                Value::Object(object) => object.into_iter().map(|(key, value)| (key, doubles(value))).collect(),
+                Value::Object(object) => object
+                    .into_iter()
+                    .filter(|(key, _)| key.as_bytes().first() != Some(&UNWANTED))
+                    .map(|(key, value)| (key, doubles(value)))
+                    .collect(),
                 other => other,
             }
         }
@@ -780,9 +840,12 @@ mod tests {
             r#"{"\u0061":1}"#,
             r#"{"a":1,"a":2}"#,
             r#"{"a":true,"b":[false,null]}"#,
+            r#"{"b":0,"b2":12,"b3":true,"b4":null,"b5":false,"a":"x","b6":-1,"b7":1.5e3,"c":"y"}"#,
         ];
         for line in accepted {
-            assert_eq!(lex(line.as_bytes(), std::iter::repeat(1)), vec![oracle(line)], "{line}");
+            for size in [1, 3, 100] {
+                assert_eq!(lex(line.as_bytes(), std::iter::repeat(size)), vec![oracle(line)], "{line}");
+            }
             assert!(oracle(line).is_some(), "{line}");
         }
         let rejected = [
@@ -814,9 +877,18 @@ mod tests {
             r#"{"a" 1}"#,
             r#"{a:1}"#,
             r#"{"a":"b}"#,
+            r#"{"b":tr,"c":1}"#,
+            r#"{"b":nul,"c":1}"#,
+            r#"{"b":01,"c":1}"#,
+            r#"{"b":1 2,"c":1}"#,
+            r#"{"b":,"c":1}"#,
+            r#"{"b":"x" "c":1}"#,
+            r#"{"b":"x","c"}"#,
         ];
         for line in rejected {
-            assert_eq!(lex(line.as_bytes(), std::iter::repeat(1)), vec![None], "{line}");
+            for size in [1, 3, 100] {
+                assert_eq!(lex(line.as_bytes(), std::iter::repeat(size)), vec![None], "{line}");
+            }
             assert_eq!(oracle(line), None, "{line}");
         }
     }

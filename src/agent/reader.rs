@@ -53,6 +53,8 @@ pub(super) trait Protocol {
 pub(super) struct Held {
     signs: Vec<Sign>,
     bytes: usize,
+    /// There were too many: the last are missing.
+    is_cut: bool,
 }
 
 impl Held {
@@ -61,6 +63,8 @@ impl Held {
         if self.signs.len() < MAX_SIGNS {
             self.bytes += if let Sign::Text(text) = &sign { text.len() } else { 0 };
             self.signs.push(sign);
+        } else {
+            self.is_cut = true;
         }
     }
 
@@ -222,9 +226,9 @@ impl<P: Protocol> Pass<'_, P> {
 
     fn end_line(&mut self) {
         let desk = &mut *self.desk;
+        desk.lines.long += u64::from(std::mem::take(&mut desk.is_long) | std::mem::take(&mut desk.held.is_cut));
         desk.held.clear();
         desk.fields.clear();
-        desk.lines.long += u64::from(std::mem::take(&mut desk.is_long));
     }
 }
 

@@ -131,13 +131,15 @@ impl Shape {
 #[derive(Debug, Clone)]
 pub(super) struct Fields {
     values: Vec<Value>,
-    /// Which of them hold something.
-    filled: Vec<usize>,
+    /// Which of them were set in this line.
+    touched: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Value {
     kind: Kind,
+    /// It is in the list of those that were set.
+    is_touched: bool,
     text: Vec<u8>,
 }
 
@@ -151,13 +153,14 @@ enum Kind {
 
 impl Fields {
     pub(super) fn new(shape: &Shape) -> Fields {
-        Fields { values: vec![Value::default(); shape.fields], filled: Vec::new() }
+        Fields { values: vec![Value::default(); shape.fields], touched: Vec::new() }
     }
 
     /// Forgets all.
     pub(super) fn clear(&mut self) {
-        for field in self.filled.drain(..) {
+        for field in self.touched.drain(..) {
             self.values[field].kind = Kind::Absent;
+            self.values[field].is_touched = false;
         }
     }
 
@@ -166,15 +169,24 @@ impl Fields {
         self.values[field].kind = Kind::Absent;
     }
 
+    /// A value that is about to be set; a line may set it any number of times.
+    fn touch(&mut self, field: usize) -> &mut Value {
+        let value = &mut self.values[field];
+        if !value.is_touched {
+            value.is_touched = true;
+            self.touched.push(field);
+        }
+        value
+    }
+
     pub(super) fn set(&mut self, field: usize, scalar: Scalar) {
-        self.values[field].kind = Kind::Scalar(scalar);
-        self.filled.push(field);
+        self.touch(field).kind = Kind::Scalar(scalar);
     }
 
     pub(super) fn begin_text(&mut self, field: usize) {
-        self.values[field].kind = Kind::Text;
-        self.values[field].text.clear();
-        self.filled.push(field);
+        let value = self.touch(field);
+        value.kind = Kind::Text;
+        value.text.clear();
     }
 
     pub(super) fn push_text(&mut self, field: usize, bytes: &[u8]) {

@@ -201,17 +201,21 @@ where
 
     async fn launch(&mut self, attempt: AttemptId) {
         let Some(open) = self.engine.board().open.get(&attempt) else { return };
+        // Before the launch: an agent may print, and be looked at, before its launch is reported.
+        self.audience.opened(open, false);
         let launched = match self.workspace.launch(open) {
             Ok(launch) => self.runtime.launch(&launch).await,
             Err(error) => Err(error),
         };
         let answer = match launched {
             Ok(handle) => {
-                self.audience.opened(open, false);
                 self.listeners.insert(attempt.clone(), Listener { scanner: self.workspace.scanner() });
                 Input::Launched { attempt, handle }
             }
-            Err(error) => Input::LaunchFailed { attempt, error },
+            Err(error) => {
+                self.audience.closed(&attempt);
+                Input::LaunchFailed { attempt, error }
+            }
         };
         self.answers.push_back(answer);
     }

@@ -317,6 +317,7 @@ impl Board {
         if let Some(run) = &mut self.run {
             run.since = run.since + stood;
         }
+        self.tally.outage = self.tally.outage.map(|tick| tick + stood);
         for open in self.open.values_mut() {
             open.opened.tick = open.opened.tick + stood;
             open.launched.as_mut().into_iter().for_each(|(tick, _)| *tick = *tick + stood);
@@ -377,7 +378,10 @@ impl Tally {
         match charge {
             Charge::Exact(usd) => {
                 self.spent += usd;
-                self.dearest = Some(self.dearest.map_or(usd, |dearest| dearest.max(usd)));
+                // What never came to work is no measure of what work costs.
+                if usd > 0.0 {
+                    self.dearest = Some(self.dearest.map_or(usd, |dearest| dearest.max(usd)));
+                }
             }
             Charge::AtLeast(usd) => {
                 self.spent += usd;

@@ -245,7 +245,7 @@ impl<P: Planner> Engine<P> {
             self.ring_clocks(now, &mut step);
             self.advance(now, &mut step);
         }
-        step.wake = self.wake();
+        step.wake = self.wake(now);
         step
     }
 
@@ -470,10 +470,10 @@ impl<P: Planner> Engine<P> {
         match ask {
             Ask::Stop { signal, at_once } => {
                 let again = self.board.stop.is_some_and(|stop| stop.at_once);
-                if again {
-                    self.kill_all(step);
-                } else {
+                if !again {
                     self.record(now, Fact::StopAsked { signal, at_once }, step);
+                } else if at_once {
+                    self.kill_all(step);
                 }
             }
             Ask::Pause if !self.board.paused => self.record(now, Fact::Paused, step),
@@ -573,7 +573,7 @@ impl<P: Planner> Engine<P> {
     }
 
     /// The next alarm over all clocks.
-    fn wake(&self) -> Wake {
+    fn wake(&self, now: Now) -> Wake {
         let mut wake = Wake::default();
         let Some(run) =
             self.board.run.as_ref().filter(|_| self.board.finished.is_none() && self.board.suspended.is_none())
@@ -587,9 +587,10 @@ impl<P: Planner> Engine<P> {
                 earliest(clocks::kill_at(open, watch, &run.policy));
             } else {
                 earliest(clocks::alarm(open, watch, &run.policy).map(|(tick, _)| tick));
-                earliest(run.deadline());
             }
         }
+        // Once it has passed, whatever is under way is awaited.
+        earliest(run.deadline().filter(|deadline| *deadline > now.tick));
         // A wait that is over stands until its next attempt is opened: it must not ring while that is being prepared.
         if let Some(waiting) = self.board.wait.filter(|_| !self.board.paused && self.preparing.is_none()) {
             match waiting.until {

@@ -101,13 +101,14 @@ mod armed {
     }
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
     use std::path::Path;
 
     #[test]
+    #[cfg(feature = "testing")]
     fn the_nth_passing_is_hit() {
         let points = armed::parse("a@2:err,b:abort,c:nonsense");
         assert_eq!(points.len(), 2);

@@ -232,8 +232,8 @@ mod tests {
         let held = PidFd::open(&id).unwrap().unwrap();
         assert!(descendants(std::process::id() as i32).contains(&id));
         drop(child.stdin.take());
-        let mut fds = [nix::poll::PollFd::new(held.as_fd(), nix::poll::PollFlags::POLLIN)];
-        assert_eq!(nix::poll::poll(&mut fds, 10_000u16).unwrap(), 1);
+        let mut fds = [PollFd::new(held.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut fds, 10_000u16).unwrap(), 1);
         assert!(!is_alive(&id), "a zombie");
         assert!(child.wait().unwrap().success());
         assert!(!held.signal(Signal::SIGKILL).unwrap());

@@ -193,8 +193,8 @@ fn perform(step: &[u8]) -> io::Result<()> {
         "claude" => claude(&text),
         "result" => result_line(&text, 0),
         "claude-stream" => claude_stream(size(&text)),
-        "sleep" => Ok(sleep(time(&text))),
-        "hang" => Ok(sleep(WATCHDOG * 2)),
+        "sleep" => pause(time(&text)),
+        "hang" => pause(WATCHDOG * 2),
         "touch" => File::create(&text).map(drop),
         "append" => append(&text),
         "wait-file" => wait_file(&text),
@@ -215,6 +215,11 @@ fn print(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     out.flush()
+}
+
+fn pause(span: Duration) -> io::Result<()> {
+    sleep(span);
+    Ok(())
 }
 
 fn every(text: &str) -> io::Result<()> {

@@ -41,7 +41,10 @@ pub(crate) fn setting(seed: u64, trace: bool) -> Setting {
         3 | 4 => Mood::Wild,
         _ => Mood::Steady,
     };
-    let policy = policy(&mut random);
+    let mut policy = policy(&mut random);
+    if mood == Mood::Outage {
+        policy.max_outage = Span::seconds(100);
+    }
     let at = |random: &mut Random| if random.percent(70) { random.stretch(20) } else { random.below(SCENE) };
     let mut faults = Vec::new();
     for _ in 0..random.below(5) {
@@ -139,6 +142,7 @@ pub(crate) fn twin_setting(seed: u64, crashes: u32, trace: bool) -> Setting {
     }
     setting.faults.clear();
     setting.orders.clear();
+    setting.unwritable_at = None;
     Setting { crashes, crash_rate: 30, twin: true, ..setting }
 }
 
@@ -148,6 +152,13 @@ pub(crate) struct Played {
     /// Its facts without their times.
     pub(crate) facts: Vec<Fact>,
     pub(crate) logs: BTreeMap<u32, Vec<u8>>,
+}
+
+impl Played {
+    /// What all workers printed, in order, whatever the numbers of their logs; without digits, which spell times.
+    pub(crate) fn words(&self) -> Vec<u8> {
+        self.logs.values().flatten().copied().filter(|byte| !byte.is_ascii_digit()).collect()
+    }
 }
 
 /// Plays a setting to the end of its run.
@@ -176,7 +187,13 @@ pub(crate) fn play(setting: Setting) -> Played {
                 now.coverage.hit("left");
                 now.after_death();
             }
-            Life::Over(Outcome::CannotWrite(_)) | Life::Died => now.after_death(),
+            Life::Over(Outcome::CannotWrite(_)) | Life::Died => {
+                now.after_death();
+                if now.ledger.finished().is_some() {
+                    now.check_over();
+                    break;
+                }
+            }
         }
     }
     if trace {

@@ -5,10 +5,6 @@
 pub(crate) struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
     /// A stream of its own for `part` of what `seed` decides: it does not depend on what was drawn before.
     pub(crate) fn part(seed: u64, part: &str) -> Random {
         let mixed = part.bytes().fold(seed ^ 0x9e37_79b9_7f4a_7c15, |sum, byte| {

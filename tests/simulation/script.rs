@@ -166,7 +166,7 @@ impl Script {
             Mood::Outage => 13 + random.below(2),
             Mood::Stuck(kind) if attempt.tries < 5 => kind,
             Mood::Stuck(_) => 0,
-            Mood::Steady if attempt.tries > 3 || random.percent(60) => random.pick(&[0, 0, 0, 2, 3, 4, 7]),
+            Mood::Steady if attempt.tries > 3 || random.percent(60) => random.pick(&[0, 0, 0, 1, 2, 3, 4, 5, 7]),
             Mood::Wild if attempt.tries > 4 => random.below(4),
             Mood::Steady | Mood::Wild => random.below(KINDS),
         };
@@ -273,8 +273,9 @@ impl Script {
     /// Is refused until a time that it names.
     fn limited(random: &mut Random, policy: &Policy) -> Script {
         let mut script = Script::speaking(b"", 1, Kind::LimitedUntil, random);
-        let far = policy.max_wait.0 / 1000 + 7200;
-        let seconds = if random.percent(15) { far } else { random.between(1, policy.max_wait.0 / 1000) };
+        // Clearly more, or clearly less, than is waited for: what is on the edge is decided by a second of delay.
+        let (far, near) = (policy.max_wait.0 / 1000 + 7200, (policy.max_wait.0 - policy.limit_margin.0) / 1000 - 20);
+        let seconds = if random.percent(15) { far } else { random.between(1, near) };
         script.acts.insert(0, (random.below(3_000), Act::PrintLimit(seconds)));
         script
     }

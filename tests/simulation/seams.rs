@@ -105,9 +105,11 @@ fn keep(world: &mut World, fact: &Stamped) {
     world.journal.push(line);
 }
 
-/// Is this line whole, and the result?
+/// Is this line whole, if need be without its newline, and the result?
 fn is_result(line: &[u8]) -> bool {
-    line.ends_with(b"}\n") && line.windows(15).any(|part| part == b"\"type\":\"result\"")
+    line.trim_ascii_end().ends_with(b"}")
+        && line.windows(15).any(|part| part == b"\"type\":\"result\"")
+        && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
 
 // ---- Clock -------------------------------------------------------------------------------------------------------
@@ -558,11 +560,15 @@ fn number(path: &Path) -> u32 {
     path.to_string_lossy().parse().expect("a log's number")
 }
 
-/// Facts and walls are compared without their times by the twins.
+/// What twins have in common: facts without their times, and without what depends on them.
 pub(crate) fn timeless(fact: &Fact) -> Option<Fact> {
     let mut fact = fact.clone();
     match &mut fact {
-        Fact::RunResumed { .. } | Fact::AttemptAdopted { .. } | Fact::AttemptLaunched { .. } => return None,
+        Fact::RunResumed { .. } | Fact::AttemptAdopted { .. } => return None,
+        // An attempt that ended before anybody learned where it ran has no launch.
+        Fact::AttemptLaunched { .. } => return None,
+        // A wait that was over before it could be begun is none.
+        Fact::WaitStarted { .. } => return None,
         Fact::AttemptOpened { log, .. } => *log = 0,
         Fact::AttemptEnded { ending, lasted, evidence, .. } => {
             *lasted = swarm::model::Span::ZERO;
@@ -571,7 +577,7 @@ pub(crate) fn timeless(fact: &Fact) -> Option<Fact> {
             }
             evidence.limit.as_mut().into_iter().for_each(|limit| limit.resets_at = limit.resets_at.map(|_| Wall(0)));
         }
-        Fact::WaitStarted { until, .. } => *until = swarm::engine::Until::Wall(Wall(0)),
+        Fact::RunFinished { ending: swarm::model::RunEnding::WaitTooLong { until } } => *until = until.map(|_| Wall(0)),
         _ => {}
     }
     Some(fact)

@@ -10,8 +10,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use swarm::driver::seams::Order;
-use swarm::engine::{Ask, Board, Policy, Stamped, Until};
-use swarm::model::{AttemptId, Boxes, Exit, Handle, Now, ProcessId, Status, StopCause, Survey, Tick, Tree, Wall};
+use swarm::engine::board::{Board, Run};
+use swarm::engine::{Ask, Policy, Stamped, Until};
+use swarm::model::{AttemptId, Boxes, Exit, Handle, Now, ProcessId, Span, Status, StopCause, Survey, Tick, Tree, Wall};
 
 /// How late anything may be that is due at a time.
 const SLACK: u64 = 1_000;
@@ -180,7 +181,6 @@ pub(crate) struct World {
     pub(crate) waits: BTreeSet<Await>,
     wakeups: Vec<u64>,
     pub(crate) yielded: bool,
-    pub(crate) alarmed: bool,
 }
 
 impl World {
@@ -220,7 +220,6 @@ impl World {
             waits: BTreeSet::new(),
             wakeups: Vec::new(),
             yielded: false,
-            alarmed: false,
             setting,
         }
     }
@@ -617,6 +616,12 @@ impl World {
                 assert!(!late(since, policy.disk_wait.0), "{attempt} is blocked for too long: {worker:?}");
             }
         }
+        let late = |deadline: Tick| self.now().tick > deadline + Span(SLACK) && self.age > self.listens + SLACK;
+        let busy =
+            self.waits.iter().any(|at| matches!(at, Await::Prepare | Await::Push | Await::Verify | Await::After));
+        let deadline =
+            self.shadow.run.as_ref().and_then(Run::deadline).filter(|_| !busy && self.shadow.open.is_empty());
+        assert!(!deadline.is_some_and(late), "the run outlives its time: {:?}", self.shadow);
         let waited = self.shadow.wait.is_some_and(|wait| match wait.until {
             Until::Tick(tick) => self.now().tick >= tick,
             Until::Wall(wall) => self.now().wall >= wall,

@@ -1,5 +1,7 @@
 //! The stand-in of the Messages API as a test holds it: one process, gone with the value.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test panics as the test would")]
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

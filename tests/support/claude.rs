@@ -4,6 +4,8 @@
 //! The tests run as root, where the CLI wants `IS_SANDBOX=1`: it is set in the environment that the loop is started in,
 //! and the loop passes it on. A second user would need a checkout that he can read and would tell us no more.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test panics as the test would")]
+
 use crate::api::Api;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};

@@ -60,9 +60,10 @@ impl Running {
     pub(crate) fn wait_for(&mut self, is_it: impl Fn(&Value) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !self.seen.last().is_some_and(&is_it) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let event = self.events.recv_timeout(left);
-            self.seen.push(event.unwrap_or_else(|_| panic!("no such event: {:#?}", self.seen)));
+            match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(event) => self.seen.push(event),
+                Err(_) => panic!("no such event, but {:#?} {:?}", self.seen, self.words.try_recv()),
+            }
         }
     }
 

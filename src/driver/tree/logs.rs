@@ -1,14 +1,18 @@
 //! The numbered logs of a work tree. `iteration-N.log` is made when N is taken: numbers have no gaps, nothing is ever
 //! overwritten, and the highest number is also the count of those files.
 //!
-//! How N is taken so that a death at any moment neither loses it nor gives it to two: a file of ours, named after the
-//! attempt, is made in the log folder; its inode is noted in the attempt's folder; it is linked to the first free name
-//! (two cannot link to one name); its own name goes. The same attempt, prepared again after a death, finds the inode.
+//! N is taken by making that file, which only one can do; before, N is noted in the run's folder. Between this and the fact
+//! that the attempt was opened a death may come: the same attempt, prepared again, takes the noted N if its log is still as
+//! it was made. (A loop that shares the tree could have taken N between our note and our death; it has launched
+//! its agent by now, and what was launched has a raw log.)
+//!
+//! None of it is synced: what a power cut takes from here, the launch makes again or misses aloud.
 
 use crate::host::files;
-use std::fs::File;
+use crate::model::AttemptId;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Everything in the folder is ignored, and so is this file.
@@ -20,20 +24,18 @@ const MAX_TRIES: u32 = 10_000;
 /// How much of standard error is looked at.
 const LAST_WORDS: u64 = 8 * 1024;
 
-/// Name of the note on the inode, in the attempt's folder.
-const INODE: &str = "log-inode";
+/// Name of the note in the run's folder.
+const NOTE: &str = "log-note";
 
-/// Name of the note on where the attempt's part of standard error begins, in the attempt's folder.
-const WORDS_FROM: &str = "err-from";
+/// A note has always this length, so that it is replaced in one write. One file for all attempts of a loop, which come
+/// one after the other: to make a file costs ten times as much as to write into one.
+const NOTE_LENGTH: usize = 64;
 
 /// The log folder of a work tree.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Logs<'a> {
     folder: &'a Path,
 }
-
-/// Which file it is, whatever its name.
-type Inode = (u64, u64);
 
 impl<'a> Logs<'a> {
     pub(super) fn at(folder: &'a Path) -> Logs<'a> {
@@ -65,46 +67,27 @@ impl<'a> Logs<'a> {
         }
     }
 
-    /// Takes the next number for the attempt with the folder `attempt`; the one that it has already, if it was taken
-    /// before and never used. `name` is the attempt's among all attempts of all runs.
-    pub(super) fn reserve(&self, attempt: &Path, name: &str) -> io::Result<u32> {
-        let claim = self.folder.join(format!(".claim-{name}"));
-        let note = attempt.join(INODE);
-        let noted = std::fs::read_to_string(&note).ok().and_then(|text| parse_inode(&text));
-        if let Some(log) = noted.and_then(|inode| self.unused(inode)) {
-            files::remove(&claim)?;
-            return Ok(log);
+    /// Takes the next number for the attempt; the one that it has already, if it was taken before and never used.
+    pub(super) fn reserve(&self, notes: &Notes<'_>) -> io::Result<u32> {
+        if let Some(note) = notes.read().filter(|note| self.is_unused(note.log)) {
+            return Ok(note.log);
         }
-        files::remove(&claim)?;
-        let (device, inode) = inode(&files::create_private(&claim)?.metadata()?);
-        std::fs::write(&note, format!("{device} {inode}\n"))?;
-        let log = self.link(&claim);
-        files::remove(&claim)?;
-        // The fact that names the log is durable; so must be the log.
-        log.and_then(|log| files::sync_folder(&claim).map(|()| log))
-    }
-
-    /// Gives the file at `claim` the first free name of a log.
-    fn link(&self, claim: &Path) -> io::Result<u32> {
-        let first = self.highest()?;
-        for log in (1..=MAX_TRIES).filter_map(|step| first.checked_add(step)) {
-            // Only for the numbers that others take meanwhile; the highest was looked for.
-            if self.raw(log).exists() || self.words(log).exists() {
-                continue;
-            }
-            let path = self.text(log);
-            let taken = match std::fs::hard_link(claim, &path) {
-                // A file system without links: as exclusive, but a death before the fact leaves an empty log.
-                Err(error) if is_unsupported(&error) => files::create_private(&path).map(drop),
-                linked => linked,
-            };
-            match taken {
-                Ok(()) => return Ok(log),
+        let highest = self.highest()?;
+        for log in (1..=MAX_TRIES).filter_map(|step| highest.checked_add(step)) {
+            notes.write(Note { log, words_from: 0 })?;
+            match files::create_private(&self.text(log)) {
+                Ok(_) => return Ok(log),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
         }
         Err(io::Error::other("no log number is free"))
+    }
+
+    /// Takes a number again for a repeated try.
+    pub(super) fn reuse(&self, log: u32, notes: &Notes<'_>) -> io::Result<u32> {
+        notes.write(Note { log, words_from: size(&self.words(log)) })?;
+        Ok(log)
     }
 
     /// The highest number in use; 0 when there is none.
@@ -116,28 +99,56 @@ impl<'a> Logs<'a> {
         Ok(highest)
     }
 
-    /// The number of the log that is this file, if nothing was ever written for it.
-    fn unused(&self, wanted: Inode) -> Option<u32> {
-        let entries = std::fs::read_dir(self.folder).ok()?.flatten();
-        let logs = entries.filter_map(|entry| entry.file_name().to_str().and_then(number));
-        logs.into_iter().find(|log| {
-            let is_it = std::fs::symlink_metadata(self.text(*log))
-                .is_ok_and(|file| file.is_file() && file.len() == 0 && inode(&file) == wanted);
-            is_it && !self.raw(*log).exists() && !self.words(*log).exists()
-        })
+    /// Was it made, and nothing ever written for it?
+    fn is_unused(&self, log: u32) -> bool {
+        let is_empty = std::fs::symlink_metadata(self.text(log)).is_ok_and(|file| file.is_file() && file.len() == 0);
+        is_empty && !self.raw(log).exists() && !self.words(log).exists()
     }
 
-    /// Notes how much stands in the standard error of `log` before the attempt.
-    pub(super) fn remember_words(&self, log: u32, attempt: &Path) -> io::Result<()> {
-        let size = self.words(log).metadata().map_or(0, |file| file.len());
-        std::fs::write(attempt.join(WORDS_FROM), format!("{size}\n"))
+    /// The end of what the attempt wrote to the standard error of `log`.
+    pub(super) fn last_words(&self, log: u32, notes: &Notes<'_>) -> Vec<u8> {
+        let from = notes.read().filter(|note| note.log == log).map_or(0, |note| note.words_from);
+        end_of(&self.words(log), from).unwrap_or_default()
+    }
+}
+
+/// What is noted of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Note {
+    /// Its number.
+    log: u32,
+    /// How much stood in its standard error before.
+    words_from: u64,
+}
+
+/// The note of one attempt, if it is the latest of its run.
+#[derive(Debug)]
+pub(super) struct Notes<'a> {
+    /// The run's folder.
+    pub(super) run: &'a Path,
+    /// The attempt.
+    pub(super) attempt: &'a AttemptId,
+}
+
+impl Notes<'_> {
+    fn write(&self, note: Note) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.run.join(NOTE))?;
+        let text = format!("{} {} {}", self.attempt.folder(), note.log, note.words_from);
+        file.write_all_at(format!("{text:<width$}\n", width = NOTE_LENGTH - 1).as_bytes(), 0)
     }
 
-    /// The end of what the attempt wrote to standard error.
-    pub(super) fn last_words(&self, log: u32, attempt: &Path) -> Vec<u8> {
-        let from = std::fs::read_to_string(attempt.join(WORDS_FROM)).ok().and_then(|text| text.trim_end().parse().ok());
-        end_of(&self.words(log), from.unwrap_or(0)).unwrap_or_default()
+    fn read(&self) -> Option<Note> {
+        let text = std::fs::read_to_string(self.run.join(NOTE)).ok()?;
+        let mut words = text.split_ascii_whitespace();
+        let is_ours = words.next()? == self.attempt.folder();
+        let note = Note { log: words.next()?.parse().ok()?, words_from: words.next()?.parse().ok()? };
+        is_ours.then_some(note)
     }
+}
+
+/// Size of a file; 0 where there is none.
+pub(super) fn size(path: &Path) -> u64 {
+    path.metadata().map_or(0, |file| file.len())
 }
 
 /// The last bytes of a file, not before `from`.
@@ -156,21 +167,6 @@ fn number(name: &str) -> Option<u32> {
     let (number, kind) = name.strip_prefix("iteration-")?.split_once('.')?;
     let is_plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     if is_plain && matches!(kind, "log" | "log.raw" | "err") { number.parse().ok() } else { None }
-}
-
-fn inode(file: &std::fs::Metadata) -> Inode {
-    (file.dev(), file.ino())
-}
-
-fn parse_inode(text: &str) -> Option<Inode> {
-    let (device, inode) = text.strip_suffix('\n')?.split_once(' ')?;
-    Some((device.parse().ok()?, inode.parse().ok()?))
-}
-
-/// What file systems without hard links say.
-fn is_unsupported(error: &io::Error) -> bool {
-    use nix::libc::{ENOSYS, ENOTSUP, EPERM};
-    matches!(error.raw_os_error(), Some(EPERM | ENOSYS | ENOTSUP))
 }
 
 #[cfg(test)]

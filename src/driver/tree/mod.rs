@@ -15,10 +15,11 @@ use crate::engine::board::Open;
 use crate::host::git::{Push, Repository};
 use crate::host::{failpoint, files};
 use crate::model::{AttemptId, Boxes, Exit, Launch, LaunchError, Note, RunId, Status, Survey, Tree, Wall};
-use logs::Logs;
+use logs::{Logs, Notes};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -77,6 +78,10 @@ impl LoopTree {
         Logs::at(&self.0.logs)
     }
 
+    fn notes<'a>(&'a self, attempt: &'a AttemptId) -> Notes<'a> {
+        Notes { run: &self.0.run_folder, attempt }
+    }
+
     /// The attempt's own folder; the runtime keeps its files there too.
     fn attempt(&self, attempt: &AttemptId) -> PathBuf {
         self.0.run_folder.join("attempts").join(attempt.folder())
@@ -89,21 +94,20 @@ impl LoopTree {
         let composed = prompt::compose(&self.0.prompt, refusal).map_err(Problem::PromptGone)?;
         let folder = self.attempt(attempt);
         keep_prompt(&folder, &composed).map_err(cannot_write(&folder))?;
-        self.reserve_log(attempt, log, &folder).map_err(cannot_write(&self.0.logs))
+        self.reserve_log(attempt, log).map_err(cannot_write(&self.0.logs))
     }
 
-    fn reserve_log(&self, attempt: &AttemptId, log: Option<u32>, folder: &Path) -> io::Result<Ready> {
+    fn reserve_log(&self, attempt: &AttemptId, log: Option<u32>) -> io::Result<Ready> {
         let logs = self.logs();
         failpoint::hit("prepare-before-log")?;
         logs.make_folder()?;
         let log = match log {
-            Some(log) => log,
-            None => logs.reserve(folder, &format!("{}.{}", self.0.run, attempt.folder()))?,
+            Some(log) => logs.reuse(log, &self.notes(attempt))?,
+            None => logs.reserve(&self.notes(attempt))?,
         };
-        logs.remember_words(log, folder)?;
         failpoint::hit("prepare-after-log")?;
-        let size = |path: PathBuf| path.metadata().map_or(0, |file| file.len());
-        Ok(Ready { log, raw_from: size(logs.raw(log)), text_from: size(logs.text(log)), survey: Survey::default() })
+        let (raw_from, text_from) = (logs::size(&logs.raw(log)), logs::size(&logs.text(log)));
+        Ok(Ready { log, raw_from, text_from, survey: Survey::default() })
     }
 
     /// The tree before an attempt. What git says of uncommitted work is carried over, or not known: it is asked after an
@@ -164,13 +168,13 @@ impl LoopTree {
 /// Name of the composed prompt in the attempt's folder.
 const PROMPT: &str = "prompt";
 
-/// Its bytes are durable before the fact that names it: an agent that is started after a power cut must not read an empty
-/// file. Its name is not: a prompt that is missing fails the start, and says so. (Nobody reads a half-written one, because
-/// no fact names it yet.)
+/// Keeps the composed prompt, private. Not synced, which would cost more than all else here together: a power cut in the
+/// moment before the launch leaves it empty, and the launch looks.
 fn keep_prompt(folder: &Path, composed: &[u8]) -> io::Result<()> {
     files::create_folder(folder)?;
     failpoint::hit("prepare-before-prompt")?;
-    files::write_synced(&folder.join(PROMPT), composed)
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).open(folder.join(PROMPT))?.write_all(composed)
 }
 
 fn cannot_write(folder: &Path) -> impl FnOnce(io::Error) -> Problem {
@@ -198,13 +202,17 @@ impl Workspace for LoopTree {
     }
 
     fn launch(&self, open: &Open) -> Result<Launch, LaunchError> {
-        let logs = self.logs();
+        let (logs, prompt) = (self.logs(), self.attempt(&open.attempt).join(PROMPT));
+        if logs::size(&prompt) == 0 {
+            let message = format!("the composed prompt {} was lost", prompt.display());
+            return Err(LaunchError { message, permanent: false });
+        }
         Ok(Launch {
             attempt: open.attempt.clone(),
             argv: (self.0.agent.argv)(open.budget),
             cwd: self.0.folder.clone(),
             env: self.environment(&open.attempt),
-            stdin: self.attempt(&open.attempt).join(PROMPT),
+            stdin: prompt,
             out: logs.raw(open.log),
             err: logs.words(open.log),
             keep_children: self.0.keep_children,
@@ -220,7 +228,7 @@ impl Workspace for LoopTree {
     }
 
     fn last_words(&self, open: &Open) -> Vec<u8> {
-        self.logs().last_words(open.log, &self.attempt(&open.attempt))
+        self.logs().last_words(open.log, &self.notes(&open.attempt))
     }
 
     fn after(&self, open: &Open, exit: &Exit) -> impl Future<Output = (Survey, Vec<Note>)> + 'static {

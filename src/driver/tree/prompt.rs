@@ -1,6 +1,6 @@
 //! The prompt of one attempt: the file as it is now, and what the check said that refused the last claim.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// A prompt beyond this is a mistake; no model takes it.
@@ -33,11 +33,10 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !kind.is_file() {
         return Err(io::Error::other("not a plain file"));
     }
-    let mut prompt = Vec::new();
-    std::fs::File::open(path)?.take(MAX_PROMPT + 1).read_to_end(&mut prompt)?;
-    if prompt.len() as u64 > MAX_PROMPT {
+    if kind.len() > MAX_PROMPT {
         return Err(io::Error::from(io::ErrorKind::FileTooLarge));
     }
+    let prompt = std::fs::read(path)?;
     if prompt.iter().all(u8::is_ascii_whitespace) {
         return Err(io::Error::other("the file is empty"));
     }

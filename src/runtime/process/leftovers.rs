@@ -76,14 +76,13 @@ fn all_pids() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Reaps children below us that ended, of sessions whose processes were left on purpose. Nobody else's: other children of
-/// ours have somebody who waits for them.
-pub(super) fn reap_kept(sessions: &[i32]) {
-    if sessions.is_empty() {
-        return;
-    }
-    for pid in process::children(std::process::id().cast_signed()) {
-        if process::stat(pid).is_ok_and(|stat| stat.zombie && sessions.contains(&stat.session)) {
+/// Reaps what attempts left on purpose (`keep_children`), which is ours since their shim ended: children that ended, in
+/// another session than ours. Those that somebody here waits for are in our own.
+pub(super) fn reap_kept() {
+    let us = std::process::id().cast_signed();
+    let Ok(ours) = process::stat(us) else { return };
+    for pid in process::children(us) {
+        if process::stat(pid).is_ok_and(|stat| stat.zombie && stat.session != ours.session) {
             reap(pid);
         }
     }

@@ -51,8 +51,8 @@ pub struct ProcessRuntime {
     /// Attempts at which something may have changed, in the order in which it did.
     due: VecDeque<u64>,
     last_token: u64,
-    /// Sessions whose processes may be left below us on purpose (`keep_children`).
-    kept: Vec<i32>,
+    /// Was anything left below us on purpose (`keep_children`)?
+    kept: bool,
 }
 
 /// An attempt that was found alive by its locked record.
@@ -92,7 +92,7 @@ impl ProcessRuntime {
             followed: BTreeMap::new(),
             due: VecDeque::new(),
             last_token: FILES,
-            kept: Vec::new(),
+            kept: false,
         })
     }
 
@@ -227,19 +227,21 @@ impl ProcessRuntime {
         };
         let mut follow = self.forget(token)?;
         if let Some(Hold::Ours(shim)) = follow.shim.take() {
-            self.dismiss(shim, &follow, record, &exit);
+            self.dismiss(shim, follow.keep_children, &exit);
         }
-        leftovers::reap_kept(&self.kept);
+        self.kept |= follow.keep_children;
+        if self.kept {
+            leftovers::reap_kept();
+        }
         Some(Event::Ended { attempt: follow.attempt, exit })
     }
 
     /// What becomes of a shim after its attempt: it rests until the next, unless something of this one is left below it.
-    fn dismiss(&mut self, shim: Shim, follow: &Follow, record: &Record, exit: &Exit) {
-        if !follow.keep_children && exit.left.is_empty() {
-            return self.resting.put(shim);
+    fn dismiss(&mut self, shim: Shim, keep_children: bool, exit: &Exit) {
+        match keep_children || !exit.left.is_empty() {
+            true => self.resting.send_away(shim),
+            false => self.resting.put(shim),
         }
-        self.kept.extend(record.started.as_ref().map(|started| started.shim.pid));
-        self.resting.send_away(shim);
     }
 
     /// What the record of an attempt says, once a shim that is just starting has said something. With it: does the shim

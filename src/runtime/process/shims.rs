@@ -89,6 +89,9 @@ impl AsFd for Shim {
     }
 }
 
+/// Most shims at rest; a fleet that ends leaves no crowd behind.
+const MAX_RESTING: usize = 8;
+
 /// Shims without an attempt.
 #[derive(Debug, Default)]
 pub(super) struct Resting {
@@ -106,10 +109,13 @@ impl Resting {
 
     /// Puts one back after its attempt.
     pub(super) fn put(&mut self, shim: Shim) {
-        self.ready.push(shim);
+        match self.ready.len() < MAX_RESTING {
+            true => self.ready.push(shim),
+            false => self.send_away(shim),
+        }
     }
 
-    /// Sends one away after its attempt: something of the attempt is left below it, and ends it or outlives it.
+    /// Sends one away after its attempt.
     pub(super) fn send_away(&mut self, shim: Shim) {
         self.leaving.push((shim.token, shim.pid, shim.held));
     }

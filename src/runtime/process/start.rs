@@ -145,7 +145,7 @@ impl ProcessRuntime {
         let Some(mut follow) = self.forget(token) else { return };
         if let Some(Hold::Ours(shim)) = follow.shim.take() {
             let exit = record.ended.clone().unwrap_or_else(|| Exit::plain(Status::Lost));
-            self.dismiss(shim, &follow, record, &exit);
+            self.dismiss(shim, follow.keep_children, &exit);
         }
     }
 }
