@@ -20,7 +20,7 @@ cat "$MEET/go" >/dev/null
 task=$(grep -m1 -oP '^- \[ \] \K.*' IMPLEMENTATION_PLAN.md)
 sed -i '0,/^- \[ \]/s//- [x]/' IMPLEMENTATION_PLAN.md
 git commit --quiet --all --message="$task"
-if grep -q '^- \[ \]' IMPLEMENTATION_PLAN.md; then text="did $task"; else text='all of it\n\n/done'; fi
+if grep -q '^- \[ \]' IMPLEMENTATION_PLAN.md; then text="did $task"; else text='all of it\\n\\n/done'; fi
 echo "{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"$text\"}]}}"
 echo "{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"terminal_reason\":\"completed\",\"num_turns\":1,\"total_cost_usd\":0.01,\"result\":\"$text\"}"
 "#;

@@ -191,6 +191,12 @@ fn f37_the_prompt_is_read_afresh_and_its_loss_is_told() {
         std::fs::create_dir(place.path("PROMPT.md")).unwrap();
         let Err(Problem::PromptGone(why)) = place.prepare(3).await else { panic!("it is a folder") };
         assert!(why.contains("directory"), "{why}");
+        std::fs::remove_dir(place.path("PROMPT.md")).unwrap();
+        nix::unistd::mkfifo(&place.path("PROMPT.md"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let Err(Problem::PromptGone(why)) = place.prepare(3).await else {
+            panic!("it is a pipe that nobody writes to")
+        };
+        assert!(why.contains("not a plain file"), "{why}");
         assert_eq!(place.logs(), [".gitignore", "iteration-1.log", "iteration-2.log"], "no number is taken in vain");
     });
 }
@@ -380,6 +386,12 @@ fn the_survey_sees_commits_boxes_and_uncommitted_work() {
 
         let next = tree.prepare(&attempt(2, 1), None, None, Some(more.clone())).await.unwrap();
         assert_eq!(next.survey.tree, more.tree, "carried over");
+        std::fs::remove_file(place.path("IMPLEMENTATION_PLAN.md")).unwrap();
+        nix::unistd::mkfifo(&place.path("IMPLEMENTATION_PLAN.md"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(look(&more).await.boxes, None, "a pipe is no plan, and waits for nobody");
+        std::fs::remove_file(place.path("IMPLEMENTATION_PLAN.md")).unwrap();
+        place.git(&["restore", "IMPLEMENTATION_PLAN.md"]);
+
         place.commit();
         assert_eq!(look(&more).await.tree, Tree::Unknown, "a commit is progress enough");
         let next = tree.prepare(&attempt(3, 1), None, None, Some(more.clone())).await.unwrap();
@@ -508,7 +520,7 @@ fn a_push_sets_the_upstream_once() {
         let remote = place.folder.path().join("remote.git");
         place.git(&["init", "--quiet", "--bare", &remote.display().to_string()]);
         let warning = place.tree().push().await.unwrap();
-        assert!(warning.starts_with("git push failed") && warning.contains("origin"), "{warning}");
+        assert!(warning.starts_with("git ended with") && warning.contains("origin"), "{warning}");
         place.git(&["remote", "add", "origin", &remote.display().to_string()]);
         assert_eq!(place.tree().push().await, None);
         assert_eq!(place.git(&["rev-parse", "main@{upstream}"]), place.git(&["rev-parse", "main"]));
@@ -533,14 +545,14 @@ fn f40_a_push_that_hangs_or_fails_is_a_warning() {
         place.settings.push.timeout = Duration::from_secs(1);
         let begin = Instant::now();
         let warning = place.tree().push().await.unwrap();
-        assert_eq!(warning, "git push did not end within 1s and was stopped: Connecting ...");
+        assert_eq!(warning, "it did not end within 1s and was stopped: Connecting ...");
         assert!(begin.elapsed() < Duration::from_secs(30));
         assert!(!runs(&std::fs::read_to_string(&pid).unwrap()), "its ssh is gone");
 
         place.settings.push.timeout = DEADLINE;
         script(&place.folder.path().join("ssh"), "echo 'Permission denied (publickey).' >&2; exit 255");
         let warning = place.tree().push().await.unwrap();
-        assert!(warning.starts_with("git push failed (exit status: 128)"), "{warning}");
+        assert!(warning.starts_with("git ended with exit status: 128"), "{warning}");
         assert!(warning.contains("Permission denied"), "{warning}");
     });
 }

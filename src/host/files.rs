@@ -54,6 +54,22 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Reads a plain file of at most `limit` bytes. Anything else is an error, and never waited for: to open a pipe is to wait
+/// for somebody who writes, and whoever can write where we read can put one there.
+pub fn read_plain(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let kind = std::fs::metadata(path)?;
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a plain file"));
+    }
+    if kind.len() > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    std::fs::read(path)
+}
+
 /// Copies a damaged file beside itself: `<name>.corrupted`, else `-2`, `-3`, …: nothing is overwritten. Returns the copy's
 /// path.
 pub fn quarantine(path: &Path) -> io::Result<PathBuf> {

@@ -17,13 +17,13 @@ use crate::host::{failpoint, files};
 use crate::model::{AttemptId, Boxes, Exit, Launch, LaunchError, Note, RunId, Status, Survey, Tree, Wall};
 use logs::{Logs, Notes};
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// A plan is read so far; nobody writes a longer one.
+/// A longer plan is none.
 const MAX_PLAN: u64 = 16 << 20;
 
 /// How one agent is called and read: closures, so that the tree knows no agent.
@@ -134,9 +134,7 @@ impl LoopTree {
     }
 
     fn boxes(&self) -> Option<Boxes> {
-        let file = File::open(self.0.plan.as_ref()?).ok()?;
-        let mut text = Vec::new();
-        file.take(MAX_PLAN).read_to_end(&mut text).ok()?;
+        let text = files::read_plain(self.0.plan.as_ref()?, MAX_PLAN).ok()?;
         Some(Boxes::count(&String::from_utf8_lossy(&text)))
     }
 

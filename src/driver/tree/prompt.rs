@@ -1,5 +1,6 @@
 //! The prompt of one attempt: the file as it is now, and what the check said that refused the last claim.
 
+use crate::host::files;
 use std::io;
 use std::path::Path;
 
@@ -25,18 +26,7 @@ pub(super) fn compose(path: &Path, refusal: Option<Refusal<'_>>) -> Result<Vec<u
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // Looked at before it is opened: to open a pipe is to wait for somebody who writes.
-    let kind = std::fs::metadata(path)?;
-    if kind.is_dir() {
-        return Err(io::Error::from(io::ErrorKind::IsADirectory));
-    }
-    if !kind.is_file() {
-        return Err(io::Error::other("not a plain file"));
-    }
-    if kind.len() > MAX_PROMPT {
-        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-    }
-    let prompt = std::fs::read(path)?;
+    let prompt = files::read_plain(path, MAX_PROMPT)?;
     if prompt.iter().all(u8::is_ascii_whitespace) {
         return Err(io::Error::other("the file is empty"));
     }

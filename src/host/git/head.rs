@@ -2,12 +2,15 @@
 //! say in a way that we know, git is asked.
 
 use super::{Repository, read_small};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use crate::host::files;
+use std::io;
 use std::path::Path;
 
 /// A reference to a reference to a reference … is not followed further.
 const MAX_DEPTH: u32 = 5;
+
+/// A million references; where there are more, git may read them.
+const MAX_PACKED: u64 = 64 << 20;
 
 /// References below these belong to one work tree, all others to the repository.
 const OWN: [&str; 3] = ["refs/worktree/", "refs/bisect/", "refs/rewritten/"];
@@ -107,9 +110,8 @@ fn is_name(name: &str) -> bool {
 
 /// What `packed-refs` says of `name`: lines of `<commit> <name>`.
 fn find_packed(path: &Path, name: &str) -> io::Result<Option<String>> {
-    for line in BufReader::new(File::open(path)?).split(b'\n') {
-        let line = line?;
-        let Some((commit, packed)) = std::str::from_utf8(&line).ok().and_then(|line| line.split_once(' ')) else {
+    for line in files::read_plain(path, MAX_PACKED)?.split(|&byte| byte == b'\n') {
+        let Some((commit, packed)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(' ')) else {
             continue;
         };
         if packed == name && is_commit(commit) {

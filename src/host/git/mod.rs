@@ -10,6 +10,7 @@ mod status;
 
 pub use push::Push;
 
+use super::files;
 use super::group::{self, End, Streams};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,9 @@ const QUESTION: Duration = Duration::from_secs(20);
 
 /// So much of an answer is read; its first line is what counts.
 const ANSWER: usize = 64 * 1024;
+
+/// A path and a few words.
+const SMALL: u64 = 4096 + 64;
 
 /// Variables that would point git to another repository than the one that was found from the folder. They are set where
 /// the supervisor was started out of a hook.
@@ -96,12 +100,6 @@ fn common_folder(git: &Path) -> PathBuf {
 
 /// A file of a few words: HEAD, a reference, a pointer to a folder. A larger one is not what it should be.
 fn read_small(path: &Path) -> io::Result<String> {
-    use std::io::Read;
-    let file = std::fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut text = String::new();
-    file.take(4096 + 64).read_to_string(&mut text)?;
-    Ok(text)
+    let bytes = files::read_plain(path, SMALL)?;
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }

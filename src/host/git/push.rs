@@ -42,12 +42,12 @@ impl Push {
         let mut words = Tail::new(WORDS);
         match group::run(command, Streams::Merged, self.timeout, |bytes| words.push(bytes)).await {
             Ok(End::Exited(status)) if status.success() => None,
-            Ok(End::Exited(status)) => Some(warning(&format!("git push failed ({status})"), &words)),
+            Ok(End::Exited(status)) => Some(warning(&format!("git ended with {status}"), &words)),
             Ok(End::TimedOut) => {
                 let took = crate::model::Span(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX));
-                Some(warning(&format!("git push did not end within {took} and was stopped"), &words))
+                Some(warning(&format!("it did not end within {took} and was stopped"), &words))
             }
-            Err(error) => Some(format!("git push could not be started: {error}")),
+            Err(error) => Some(format!("git could not be started: {error}")),
         }
     }
 }
