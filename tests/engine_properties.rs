@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use swarm::engine::{Ask, Board, Effect, Engine, Input, LoopPlan, Policy, Problem, Stamped, Step, Wake};
 use swarm::model::{
-    AttemptId, Boxes, Claim, Evidence, Exit, Found, Handle, LaunchError, LimitNotice, Now, Oom, Outcome, ProcessId, RunId,
-    Span, Status, Survey, Tick, Tree, Usage, Wall,
+    AttemptId, Boxes, Claim, Evidence, Exit, Found, Handle, LaunchError, LimitNotice, Now, Oom, Outcome, ProcessId,
+    RunId, Span, Status, Survey, Tick, Tree, Usage, Wall,
 };
 
 /// One move of the outside.
@@ -267,8 +267,11 @@ fn surveys() -> impl Strategy<Value = Survey> {
     (0..3u8, 0..3u64, boxes).prop_map(|(head, tree, boxes)| Survey {
         head: Some(format!("c{head}")),
         tree: [Tree::Unknown, Tree::Clean, Tree::Dirty(7)][tree as usize],
-        boxes: boxes.map(|(done, open)| {
-            Boxes { done, open, first_open: (open > 0).then(|| "box".to_owned()), misspelled: 0 }
+        boxes: boxes.map(|(done, open)| Boxes {
+            done,
+            open,
+            first_open: (open > 0).then(|| "box".to_owned()),
+            misspelled: 0,
         }),
     })
 }
