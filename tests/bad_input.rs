@@ -1,4 +1,12 @@
 //! Bad input of every kind: a clear error with a hint, the documented exit code, and nothing made.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what is wrong by panicking"
+)]
 
 #[path = "support/scratch.rs"]
 mod scratch;

@@ -1,6 +1,14 @@
 //! The faults that a loop survives, by their numbers in the contract, seen from outside: a real supervisor, a real shim,
 //! agents that are shell scripts of the test. (Faults of the shim and the runtime alone are in `process_runtime.rs`, of
 //! the decisions in the simulation, of the agent's output in `verdicts.rs`; the names there begin with the same numbers.)
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what is wrong by panicking"
+)]
 
 #[path = "support/meeting.rs"]
 mod meeting;

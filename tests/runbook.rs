@@ -1,5 +1,13 @@
 //! The runbook's commands (bare mode), typed as written, with `swarm loop` for `./loop.sh`: "Start Worker", "Monitor",
 //! "Stop / Restart". In a tmux server of the test's own, with a `claude` on PATH that is a script of the test's own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what is wrong by panicking"
+)]
 
 #[path = "support/meeting.rs"]
 mod meeting;

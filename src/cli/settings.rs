@@ -299,7 +299,7 @@ impl Settings {
     pub fn usd(&self, name: &str) -> Result<Option<f64>> {
         let text = self.text(name).unwrap_or_else(|| "0".to_owned());
         match text.trim().trim_start_matches('$').parse::<f64>() {
-            Ok(usd) if usd == 0.0 => Ok(None),
+            Ok(0.0) => Ok(None),
             Ok(usd) if usd.is_finite() && usd > 0.0 => Ok(Some(usd)),
             _ => Err(self.bad(name, "is not an amount", "use USD such as 5 or 2.50")),
         }

@@ -24,6 +24,9 @@ pub enum Outcome {
     Left,
     /// Facts cannot be made durable. What ran was ended; the journal is as it was.
     CannotWrite(io::Error),
+    /// It cannot be found out what became of an attempt, or it cannot be followed. Taken for lost it could get a second
+    /// worker beside it, so it was left alone; the run can be resumed.
+    CannotFollow(AttemptId, io::Error),
 }
 
 /// Work that is under way beside the attempts: composing a prompt, looking at the tree, pushing, verifying.
@@ -112,7 +115,9 @@ where
                 if let Effect::Finish(ending) = effect {
                     return Outcome::Finished(ending);
                 }
-                self.perform(effect).await;
+                if let Err(lost) = self.perform(effect).await {
+                    return lost;
+                }
             }
             input = match self.answers.pop_front() {
                 Some(answer) => answer,
@@ -133,20 +138,21 @@ where
         Ok(())
     }
 
-    async fn perform(&mut self, effect: Effect) {
+    /// Performs an effect; an error ends the loop.
+    async fn perform(&mut self, effect: Effect) -> Result<(), Outcome> {
         tracing::debug!(?effect, "perform");
         match effect {
             Effect::Prepare(attempt) => self.prepare(attempt),
             Effect::Launch(attempt) => self.launch(attempt).await,
             Effect::Probe(attempt) => {
-                // A probe that cannot be answered must not turn into a second worker: gone is judged, never started anew.
-                let found = self.runtime.probe(&attempt).await.unwrap_or_else(|error| {
-                    tracing::warn!(%attempt, %error, "probe failed");
-                    crate::model::Found::Gone
-                });
+                let probed = self.runtime.probe(&attempt).await;
+                let found = probed.map_err(|error| Outcome::CannotFollow(attempt.clone(), error))?;
                 self.answers.push_back(Input::Found { attempt, found });
             }
-            Effect::Adopt(attempt) => self.adopt(attempt).await,
+            Effect::Adopt(attempt) => {
+                let adopted = self.adopt(&attempt).await;
+                adopted.map_err(|error| Outcome::CannotFollow(attempt, error))?;
+            }
             Effect::Term(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Term),
             Effect::Kill(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Kill),
             Effect::Suspend(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Suspend),
@@ -171,6 +177,7 @@ where
             // Handled by the caller: it ends the loop.
             Effect::Finish(_) => {}
         }
+        Ok(())
     }
 
     fn nudge(&mut self, attempt: &AttemptId, nudge: crate::runtime::Nudge) {
@@ -220,15 +227,12 @@ where
         self.answers.push_back(answer);
     }
 
-    async fn adopt(&mut self, attempt: AttemptId) {
-        let Some(open) = self.engine.board().open.get(&attempt) else { return };
+    async fn adopt(&mut self, attempt: &AttemptId) -> io::Result<()> {
+        let Some(open) = self.engine.board().open.get(attempt) else { return Ok(()) };
         self.audience.opened(open, true);
         self.listeners.insert(attempt.clone(), Listener { scanner: self.workspace.scanner() });
         let (out, from) = (self.workspace.raw_log(open.log), open.raw_from);
-        if let Err(error) = self.runtime.adopt(&attempt, &out, from).await {
-            tracing::warn!(%attempt, %error, "cannot follow");
-            self.end(attempt, Exit::plain(crate::model::Status::Lost));
-        }
+        self.runtime.adopt(attempt, &out, from).await
     }
 
     /// Waits for the next thing to happen; `None` when the operator leaves.
@@ -312,6 +316,7 @@ where
 }
 
 /// One thing that the loop heard.
+#[allow(clippy::large_enum_variant, reason = "one lives at a time, on the stack")]
 enum Heard {
     Order(Order),
     Answer(Input),

@@ -190,8 +190,11 @@ impl Board {
         board
     }
 
-    /// Takes one more fact in.
+    /// Takes one more fact in. One that is there twice counts once: a damaged journal may repeat its tail.
     pub fn apply(&mut self, stamped: &Stamped) {
+        if stamped.seq < self.facts {
+            return;
+        }
         let now = stamped.now;
         self.facts = stamped.seq + 1;
         match &stamped.fact {

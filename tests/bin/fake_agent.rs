@@ -37,6 +37,14 @@
 //! | `exit:CODE`, `signal:NUMBER` | ends |
 //!
 //! Nothing lasts: a watchdog ends the agent and each of its children after 120 s (code 99).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what is wrong by panicking"
+)]
 #![allow(clippy::exit, reason = "an agent that ends in the middle of a script is what this program is for")]
 
 use nix::sys::signal::{Signal, raise};

@@ -82,7 +82,7 @@ const CAUSES: [StopCause; 6] = [
 const WAITS: [Wait; 5] = [Wait::RateLimit, Wait::Outage, Wait::Failure, Wait::Oom, Wait::Delay];
 
 /// Inputs and effects as the seams see them, and what else must happen.
-const HAPPENINGS: [&str; 42] = [
+const HAPPENINGS: [&str; 44] = [
     "run opened",
     "run resumed",
     "prepared",
@@ -114,6 +114,8 @@ const HAPPENINGS: [&str; 42] = [
     "nudge: Suspend",
     "nudge: Continue",
     "adopted",
+    "probe failed",
+    "adoption failed",
     "discarded",
     "paused",
     "unpaused",

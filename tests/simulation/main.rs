@@ -3,6 +3,13 @@
 //!
 //! - `SWARM_SIM_SEEDS=n` plays that many seeds.
 //! - `SWARM_SIM_SEED=s` plays that one and prints what happens.
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests are tests"
+)]
 
 mod cover;
 mod coverage;

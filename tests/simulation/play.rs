@@ -187,7 +187,7 @@ pub(crate) fn play(setting: Setting) -> Played {
                 now.coverage.hit("left");
                 now.after_death();
             }
-            Life::Over(Outcome::CannotWrite(_)) | Life::Died => {
+            Life::Over(Outcome::CannotWrite(_) | Outcome::CannotFollow(..)) | Life::Died => {
                 now.after_death();
                 if now.ledger.finished().is_some() {
                     now.check_over();

@@ -2,7 +2,7 @@
 
 use crate::ledger::WorkerSeen;
 use crate::script::Script;
-use crate::world::{Await, Shared, World};
+use crate::world::{Await, Shared, Worker, World};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -428,13 +428,9 @@ impl Runtime for SimRuntime {
     async fn probe(&mut self, attempt: &AttemptId) -> io::Result<Found> {
         pause(&self.world, Await::Probe).await;
         let mut world = self.world.borrow_mut();
-        if !world.setting.twin && world.random.percent(1) {
-            // It is not known whether it lives, so it must not be taken for lost while it does.
-            let dead = world.workers.get(attempt).is_none_or(|worker| !worker.lives());
-            if dead {
-                world.workers.get_mut(attempt).into_iter().for_each(|worker| worker.interfered = true);
-                return Err(io::Error::other("cannot be read"));
-            }
+        if world.random.percent(3) {
+            world.coverage.hit("probe failed");
+            return Err(io::Error::other("too many open files"));
         }
         let found = match world.workers.get(attempt) {
             None => Found::Never,
@@ -454,9 +450,10 @@ impl Runtime for SimRuntime {
 
     async fn adopt(&mut self, attempt: &AttemptId, out: &Path, from: u64) -> io::Result<()> {
         pause(&self.world, Await::Adopt).await;
-        let world = self.world.borrow();
-        if !world.workers.contains_key(attempt) {
-            return Err(io::Error::from(io::ErrorKind::NotFound));
+        let mut world = self.world.borrow_mut();
+        if world.random.percent(3) {
+            world.coverage.hit("adoption failed");
+            return Err(io::Error::other("too many watches"));
         }
         assert_eq!(world.workers[attempt].from as u64, from, "{attempt} is followed from another byte");
         let followed = Followed { log: number(out), at: from as usize, blocked: false };
@@ -467,7 +464,8 @@ impl Runtime for SimRuntime {
     fn nudge(&mut self, attempt: &AttemptId, nudge: Nudge) -> io::Result<()> {
         let mut world = self.world.borrow_mut();
         world.coverage.hit(format!("nudge: {nudge:?}"));
-        assert!(self.followed.contains_key(attempt) || !world.workers[attempt].lives(), "{nudge:?} to a stranger");
+        let lives = world.workers.get(attempt).is_some_and(Worker::lives);
+        assert!(self.followed.contains_key(attempt) || !lives, "{nudge:?} to a stranger");
         match nudge {
             Nudge::Term => world.term(attempt),
             Nudge::Kill => world.kill(attempt),

@@ -7,6 +7,14 @@
 //!
 //! Rooms: [`scenario`] what is asked for, [`answer`] which answer a request gets, [`plan`] the worker of a plan,
 //! [`message`] an answer in the API's words, [`fault`] the misbehaviour, [`http`] the wire, [`server`] the connections.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod answer;
 mod fault;
