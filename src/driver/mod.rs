@@ -9,7 +9,7 @@ pub mod tree;
 use crate::agent::{Closing, Scan};
 use crate::engine::{Board, Effect, Engine, Input, LoopPlan, Planner, Stamped, Step, Wake};
 use crate::model::{AttemptId, Exit, Note, RunEnding, Sign, Survey};
-use crate::runtime::{Event, Runtime};
+use crate::runtime::{Event, Nudge, Runtime};
 use seams::{Audience, Clock, Journal, Order, Orders, Workspace};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -153,10 +153,10 @@ where
                 let adopted = self.adopt(&attempt).await;
                 adopted.map_err(|error| Outcome::CannotFollow(attempt, error))?;
             }
-            Effect::Term(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Term),
-            Effect::Kill(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Kill),
-            Effect::Suspend(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Suspend),
-            Effect::Continue(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Continue),
+            Effect::Term(attempt) => self.nudge(&attempt, Nudge::Term),
+            Effect::Kill(attempt) => self.nudge(&attempt, Nudge::Kill),
+            Effect::Suspend(attempt) => self.nudge(&attempt, Nudge::Suspend),
+            Effect::Continue(attempt) => self.nudge(&attempt, Nudge::Continue),
             Effect::Discard(attempt) => {
                 self.listeners.remove(&attempt);
                 if let Err(error) = self.runtime.discard(&attempt).await {
@@ -180,7 +180,7 @@ where
         Ok(())
     }
 
-    fn nudge(&mut self, attempt: &AttemptId, nudge: crate::runtime::Nudge) {
+    fn nudge(&mut self, attempt: &AttemptId, nudge: Nudge) {
         if let Err(error) = self.runtime.nudge(attempt, nudge) {
             tracing::warn!(%attempt, ?nudge, %error, "signal failed");
         }
@@ -306,7 +306,7 @@ where
     /// Facts cannot be kept any more: nothing may go on that nobody could find again.
     async fn abandon_ship(&mut self) {
         let mut open: Vec<AttemptId> = self.listeners.keys().cloned().collect();
-        open.iter().for_each(|attempt| self.nudge(attempt, crate::runtime::Nudge::Kill));
+        open.iter().for_each(|attempt| self.nudge(attempt, Nudge::Kill));
         while !open.is_empty() {
             if let Event::Ended { attempt, .. } = self.runtime.next(&mut self.chunk).await {
                 open.retain(|other| *other != attempt);
