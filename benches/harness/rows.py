@@ -229,7 +229,7 @@ def p16(options: Options) -> Row:
         label = "1 GB" if size > 100 * MEGABYTE else "100 MB"
         with Scratch() as scratch:
             ours = peaks(scratch, swarm_loop(options, 1), size)
-        row.samples[f"supervisor, {label}"] = [ours["swarm"]]
+        row.samples[f"supervisor, {label}"] = [ours[options.swarm.name[:15]]]
         row.samples[f"shim, {label}"] = [ours["swarm-shim"]]
     with Scratch() as scratch:
         peer = peaks(scratch, loop_sh(1, "claude"), 100 * MEGABYTE)

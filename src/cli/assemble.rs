@@ -87,7 +87,7 @@ async fn drive(
         runtime: ProcessRuntime::new(folder.path()).map_err(|error| failed("set up the runtime", error))?,
         journal,
         clock: RealClock {
-            zone: TimeZone::system(),
+            zone: clock::zone(),
             timer: clock::WallTimer::new().map_err(|error| failed("make a timer", error))?,
         },
         workspace: super::workspace::build(folder, record, settings)?,

@@ -58,7 +58,7 @@ fn remember(logs: &Path, name: &str, error: &Error) {
     if logs.is_dir() {
         let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         let text = format!("refused: {}{hint}", error.message);
-        LoopLog::new(logs, name, jiff::tz::TimeZone::system()).line(clock::now().wall, &text);
+        LoopLog::new(logs, name, clock::zone()).line(clock::now().wall, &text);
     }
 }
 
