@@ -448,7 +448,6 @@ impl Lexer {
     }
 
     /// Bytes of the value of a string, or of a key.
-    #[inline(always)]
     #[inline(always)] // most bytes are of strings that nobody wants
     fn piece(&mut self, bytes: &[u8], sink: &mut impl Sink) {
         if !bytes.is_empty() && (self.is_key || self.value != Node::SKIP) {
