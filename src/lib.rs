@@ -10,14 +10,13 @@
 //! | [`host`] | the operating system: processes, files, signals, clocks, git |
 //! | [`journal`] | what survives a crash |
 //! | [`runtime`] | where attempts run: the shim and the bare process |
-//! | [`driver`] | the one async loop: input, decision, durable facts, effects |
 //! | [`report`] | facts into words: lines, tables, JSON |
+//! | [`driver`] | the one async loop: input, decision, durable facts, effects |
 //! | [`cli`] | the command line: settings, a file per verb, exit codes |
 //!
 //! `tests/boundaries.rs` compares the imports with this table.
 
 pub mod agent;
-
 pub mod cli;
 pub mod driver;
 pub mod engine;

@@ -13,7 +13,7 @@ use super::shape::{
     Wanted,
 };
 use super::text::{one_line, shorten};
-use super::words::{judge, without_end};
+use super::words::told;
 use super::{Closing, Invocation};
 use crate::model::{Evidence, Outcome, Sign, Usage};
 use std::ffi::OsString;
@@ -157,11 +157,7 @@ impl Protocol for Gemini {
     fn sum_up(&mut self, closing: &Closing) -> Evidence {
         let usage = std::mem::take(&mut self.usage);
         let concluded = self.end.is_some();
-        let (outcome, limit) = match (self.end.take(), self.error.take()) {
-            (Some(Ok(())), _) => (Outcome::Completed, None),
-            (Some(Err(words)), _) | (None, Some(words)) => judge(&words, closing),
-            (None, None) => (without_end(self.began, closing), None),
-        };
+        let (outcome, limit) = told(self.end.take(), self.error.take(), self.began, closing);
         let claim = match outcome {
             Outcome::Completed => self.answer.last(),
             _ => no_more(self.answer.last(), "in a session that did not end well"),

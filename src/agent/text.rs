@@ -57,11 +57,9 @@ pub(super) fn last_line(bytes: &[u8], max: usize) -> String {
 
 /// `text`, or its first `max` characters and an ellipsis. Control characters become blanks.
 pub(super) fn shorten(text: &str, max: usize) -> String {
-    if text.len() <= max && !text.bytes().any(|byte| byte.is_ascii_control()) {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(max).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(max).is_some() {
+    let end = text.char_indices().nth(max).map_or(text.len(), |(at, _)| at);
+    let mut short = text[..end].replace(char::is_control, " ");
+    if end < text.len() {
         short.push('…');
     }
     short

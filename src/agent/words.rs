@@ -118,3 +118,18 @@ pub(super) fn without_end(began: bool, closing: &Closing) -> Outcome {
         _ => Outcome::Failed { text },
     }
 }
+
+/// How a session ended whose protocol tells it in words: `end` is its final line (well, or why not), `error` the last
+/// error before.
+pub(super) fn told(
+    end: Option<Result<(), String>>,
+    error: Option<String>,
+    began: bool,
+    closing: &Closing,
+) -> (Outcome, Option<LimitNotice>) {
+    match (end, error) {
+        (Some(Ok(())), _) => (Outcome::Completed, None),
+        (Some(Err(words)), _) | (None, Some(words)) => judge(&words, closing),
+        (None, None) => (without_end(began, closing), None),
+    }
+}

@@ -47,6 +47,10 @@ pub(super) fn supervise(
                 Err(Error::cannot_write(format!("cannot write the journal {}: {error}", folder.journal().display()))
                     .hint("make room there, then `swarm loop --resume`"))
             }
+            Outcome::CannotFollow(attempt, error) => {
+                Err(Error::failed(format!("cannot find out what became of iteration {}: {error}", attempt.number))
+                    .hint("its agent, if it lives, was left alone; `swarm loop --resume` looks again"))
+            }
         }
     })?
 }
@@ -83,7 +87,7 @@ async fn drive(
         runtime: ProcessRuntime::new(folder.path()).map_err(|error| failed("set up the runtime", error))?,
         journal,
         clock: RealClock {
-            zone: TimeZone::system(),
+            zone: clock::zone(),
             timer: clock::WallTimer::new().map_err(|error| failed("make a timer", error))?,
         },
         workspace: super::workspace::build(folder, record, settings)?,
@@ -100,6 +104,10 @@ async fn drive(
             .last_word(&format!("left; the agent goes on. `swarm loop --resume {}` takes it over again", record.name)),
         Outcome::CannotWrite(error) => {
             driver.audience().last_word(&format!("the journal cannot be written: {error}; the agent was ended"));
+        }
+        Outcome::CannotFollow(attempt, error) => {
+            let number = attempt.number;
+            driver.audience().last_word(&format!("cannot find out what became of iteration {number}: {error}"));
         }
     }
     driver.audience().finish().await;

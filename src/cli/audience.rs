@@ -29,7 +29,7 @@ impl RealAudience {
             },
             logs: runs::log_folder(&record.folder),
             colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-            zone: TimeZone::system(),
+            zone: clock::zone(),
             secrets: secrets(),
             exit_zero_on_limit: settings.exit_zero_on_limit,
             rescan: rescan(settings, rule),

@@ -30,10 +30,10 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
         detach::adopt_environment(Path::new(file))?;
     }
     let folder = runs::current_folder()?;
-    check_spelling(&folder)?;
     if let Some(name) = matches.get_one::<String>("resume") {
         return resume(matches, Some(name.as_str()).filter(|name| !name.is_empty()));
     }
+    check_spelling(&folder)?;
     let sources = Sources::real(args::flags(matches), &folder);
     let settings = Settings::resolve(&sources)?;
     let command: Vec<String> = matches.get_many("AGENT").into_iter().flatten().cloned().collect();
@@ -68,7 +68,7 @@ fn remember(logs: &Path, name: &str, error: &Error) {
     if logs.is_dir() {
         let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         let text = format!("refused: {}{hint}", error.message);
-        LoopLog::new(logs, name, jiff::tz::TimeZone::system()).line(clock::now().wall, &text);
+        LoopLog::new(logs, name, clock::zone()).line(clock::now().wall, &text);
     }
 }
 

@@ -9,7 +9,6 @@ use crate::journal::{FileJournal, Home, RunFolder, RunRecord};
 use crate::report::Who;
 use crate::report::status::{Status, Vitals};
 use crate::runtime::process::live_attempts;
-use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
 
 /// A run as its folder tells it.
@@ -53,7 +52,7 @@ impl Run {
     /// Whose facts they are, for the words about them.
     pub(super) fn who(&self) -> Who {
         let zero = self.record.settings.get("exit_zero_on_limit").and_then(serde_json::Value::as_bool);
-        Who { name: self.record.name.clone(), zone: TimeZone::system(), exit_zero_on_limit: zero.unwrap_or(false) }
+        Who { name: self.record.name.clone(), zone: clock::zone(), exit_zero_on_limit: zero.unwrap_or(false) }
     }
 
     /// How it is doing.

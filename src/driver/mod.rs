@@ -9,7 +9,7 @@ pub mod tree;
 use crate::agent::{Closing, Scan};
 use crate::engine::{Board, Effect, Engine, Input, LoopPlan, Planner, Stamped, Step, Wake};
 use crate::model::{AttemptId, Exit, Note, RunEnding, Sign, Survey};
-use crate::runtime::{Event, Runtime};
+use crate::runtime::{Event, Nudge, Runtime};
 use seams::{Audience, Clock, Journal, Order, Orders, Workspace};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -24,6 +24,9 @@ pub enum Outcome {
     Left,
     /// Facts cannot be made durable. What ran was ended; the journal is as it was.
     CannotWrite(io::Error),
+    /// It cannot be found out what became of an attempt, or it cannot be followed. Taken for lost it could get a second
+    /// worker beside it, so it was left alone; the run can be resumed.
+    CannotFollow(AttemptId, io::Error),
 }
 
 /// Work that is under way beside the attempts: composing a prompt, looking at the tree, pushing, verifying.
@@ -112,7 +115,9 @@ where
                 if let Effect::Finish(ending) = effect {
                     return Outcome::Finished(ending);
                 }
-                self.perform(effect).await;
+                if let Err(lost) = self.perform(effect).await {
+                    return lost;
+                }
             }
             input = match self.answers.pop_front() {
                 Some(answer) => answer,
@@ -133,24 +138,25 @@ where
         Ok(())
     }
 
-    async fn perform(&mut self, effect: Effect) {
+    /// Performs an effect; an error ends the loop.
+    async fn perform(&mut self, effect: Effect) -> Result<(), Outcome> {
         tracing::debug!(?effect, "perform");
         match effect {
             Effect::Prepare(attempt) => self.prepare(attempt),
             Effect::Launch(attempt) => self.launch(attempt).await,
             Effect::Probe(attempt) => {
-                // A probe that cannot be answered must not turn into a second worker: gone is judged, never started anew.
-                let found = self.runtime.probe(&attempt).await.unwrap_or_else(|error| {
-                    tracing::warn!(%attempt, %error, "probe failed");
-                    crate::model::Found::Gone
-                });
+                let probed = self.runtime.probe(&attempt).await;
+                let found = probed.map_err(|error| Outcome::CannotFollow(attempt.clone(), error))?;
                 self.answers.push_back(Input::Found { attempt, found });
             }
-            Effect::Adopt(attempt) => self.adopt(attempt).await,
-            Effect::Term(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Term),
-            Effect::Kill(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Kill),
-            Effect::Suspend(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Suspend),
-            Effect::Continue(attempt) => self.nudge(&attempt, crate::runtime::Nudge::Continue),
+            Effect::Adopt(attempt) => {
+                let adopted = self.adopt(&attempt).await;
+                adopted.map_err(|error| Outcome::CannotFollow(attempt, error))?;
+            }
+            Effect::Term(attempt) => self.nudge(&attempt, Nudge::Term),
+            Effect::Kill(attempt) => self.nudge(&attempt, Nudge::Kill),
+            Effect::Suspend(attempt) => self.nudge(&attempt, Nudge::Suspend),
+            Effect::Continue(attempt) => self.nudge(&attempt, Nudge::Continue),
             Effect::Discard(attempt) => {
                 self.listeners.remove(&attempt);
                 if let Err(error) = self.runtime.discard(&attempt).await {
@@ -171,9 +177,10 @@ where
             // Handled by the caller: it ends the loop.
             Effect::Finish(_) => {}
         }
+        Ok(())
     }
 
-    fn nudge(&mut self, attempt: &AttemptId, nudge: crate::runtime::Nudge) {
+    fn nudge(&mut self, attempt: &AttemptId, nudge: Nudge) {
         if let Err(error) = self.runtime.nudge(attempt, nudge) {
             tracing::warn!(%attempt, ?nudge, %error, "signal failed");
         }
@@ -220,15 +227,12 @@ where
         self.answers.push_back(answer);
     }
 
-    async fn adopt(&mut self, attempt: AttemptId) {
-        let Some(open) = self.engine.board().open.get(&attempt) else { return };
+    async fn adopt(&mut self, attempt: &AttemptId) -> io::Result<()> {
+        let Some(open) = self.engine.board().open.get(attempt) else { return Ok(()) };
         self.audience.opened(open, true);
         self.listeners.insert(attempt.clone(), Listener { scanner: self.workspace.scanner() });
         let (out, from) = (self.workspace.raw_log(open.log), open.raw_from);
-        if let Err(error) = self.runtime.adopt(&attempt, &out, from).await {
-            tracing::warn!(%attempt, %error, "cannot follow");
-            self.end(attempt, Exit::plain(crate::model::Status::Lost));
-        }
+        self.runtime.adopt(attempt, &out, from).await
     }
 
     /// Waits for the next thing to happen; `None` when the operator leaves.
@@ -302,7 +306,7 @@ where
     /// Facts cannot be kept any more: nothing may go on that nobody could find again.
     async fn abandon_ship(&mut self) {
         let mut open: Vec<AttemptId> = self.listeners.keys().cloned().collect();
-        open.iter().for_each(|attempt| self.nudge(attempt, crate::runtime::Nudge::Kill));
+        open.iter().for_each(|attempt| self.nudge(attempt, Nudge::Kill));
         while !open.is_empty() {
             if let Event::Ended { attempt, .. } = self.runtime.next(&mut self.chunk).await {
                 open.retain(|other| *other != attempt);
@@ -312,6 +316,7 @@ where
 }
 
 /// One thing that the loop heard.
+#[allow(clippy::large_enum_variant, reason = "one lives at a time, on the stack")]
 enum Heard {
     Order(Order),
     Answer(Input),

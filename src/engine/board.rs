@@ -175,6 +175,11 @@ impl Run {
         self.elapsed + (tick - self.since)
     }
 
+    /// How long it had lasted at the last moment that is known of an earlier supervisor or boot.
+    pub(super) fn elapsed_before(&self) -> Span {
+        self.elapsed
+    }
+
     /// The tick at which `--max-time` is used up.
     pub fn deadline(&self) -> Option<Tick> {
         let left = Span(self.policy.max_time?.0.saturating_sub(self.elapsed.0));
@@ -190,8 +195,11 @@ impl Board {
         board
     }
 
-    /// Takes one more fact in.
+    /// Takes one more fact in. One that is there twice counts once: a damaged journal may repeat its tail.
     pub fn apply(&mut self, stamped: &Stamped) {
+        if stamped.seq < self.facts {
+            return;
+        }
         let now = stamped.now;
         self.facts = stamped.seq + 1;
         match &stamped.fact {

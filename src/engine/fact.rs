@@ -23,6 +23,7 @@ pub struct Stamped {
 }
 
 /// What happened.
+#[allow(clippy::large_enum_variant, reason = "few live at a time, and a box would be in every reader's way")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "fact")]
 pub enum Fact {

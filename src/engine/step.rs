@@ -331,8 +331,9 @@ impl<P: Planner> Engine<P> {
             self.record(now, Fact::Continued { stood: now.tick - since }, step);
         }
         let Some(run) = &self.board.run else { return };
-        // Ticks of another boot cannot be compared; the wall clock is the next best, and never counts backwards.
-        let elapsed = if same_boot { run.elapsed(now.tick) } else { now.wall - run.started };
+        // Ticks of another boot cannot be compared; the wall clock is the next best. Set back, it takes nothing away.
+        let by_wall = (now.wall - run.started).max(run.elapsed_before());
+        let elapsed = if same_boot { run.elapsed(now.tick) } else { by_wall };
         self.record(now, Fact::RunResumed { boot_id, elapsed }, step);
         step.effects.extend(self.board.open.keys().cloned().map(Effect::Probe));
         if let Some(last) = self.board.last.as_ref().filter(|last| last.pushing) {

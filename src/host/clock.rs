@@ -2,6 +2,7 @@
 
 use super::ready::Ready;
 use crate::model::{Now, Tick, Wall};
+use jiff::tz::TimeZone;
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
@@ -27,6 +28,13 @@ fn wall() -> Wall {
         Ok(since) => Wall(millis(since)),
         Err(before) => Wall(-millis(before.duration())),
     }
+}
+
+/// The zone that the machine is set to. Read from its one file where nothing else is asked for: by its name it would be
+/// looked up in the whole database, and to list that takes a quarter of a start.
+pub fn zone() -> TimeZone {
+    let file = std::env::var_os("TZ").is_none().then(|| std::fs::read("/etc/localtime").ok()).flatten();
+    file.and_then(|bytes| TimeZone::tzif("local", &bytes).ok()).unwrap_or_else(TimeZone::system)
 }
 
 /// A wait for a moment on the wall clock. It ends in time after a suspend, and when somebody sets the clock.

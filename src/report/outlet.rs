@@ -7,8 +7,8 @@
 //!   of its own.
 //! - A terminal or a pipe is opened anew through `/proc/self/fd`, non-blocking. The flag belongs to the open file, and the
 //!   one we inherited is shared with our parent's shell, which must not become non-blocking with us. Where that fails
-//!   (a socket, a pipe of another user) the inherited one is used, in pieces of [`PIECE`] that poll says it takes.
-//! - What is not taken within [`PATIENCE`] stays in a queue of [`QUEUE`] bytes and goes out with what is written next.
+//!   (a socket, a pipe of another user) the inherited one is used, in pieces of `PIECE` that poll says it takes.
+//! - What is not taken within `PATIENCE` stays in a queue of `QUEUE` bytes and goes out with what is written next.
 //!   While the reader is stuck nothing waits at all. What does not fit into the queue is dropped whole, and counted; the
 //!   agent's chatter goes first, lines of ours have a reserve. Waiting instead would be kinder to a slow reader, but
 //!   timeouts, signals and the end of the worker would wait with it, and the logs have everything.

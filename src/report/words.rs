@@ -97,7 +97,9 @@ pub fn note(note: &Note) -> String {
         Note::NearMiss { why } => format!("the done word appears, but does not count: {why}"),
         Note::OpenBoxes { open } => {
             let boxes = if *open == 1 { "1 box".into() } else { format!("{open} boxes") };
-            format!("the agent says that it is done, but the plan has {boxes} open (--require-plan refuses such a claim)")
+            format!(
+                "the agent says that it is done, but the plan has {boxes} open (--require-plan refuses such a claim)"
+            )
         }
         Note::LeftBehind { pid } => format!("process {pid} of the worker could not be ended and still runs"),
         Note::NoOpenBox => {

@@ -82,7 +82,7 @@ const CAUSES: [StopCause; 6] = [
 const WAITS: [Wait; 5] = [Wait::RateLimit, Wait::Outage, Wait::Failure, Wait::Oom, Wait::Delay];
 
 /// Inputs and effects as the seams see them, and what else must happen.
-const HAPPENINGS: [&str; 42] = [
+const HAPPENINGS: [&str; 45] = [
     "run opened",
     "run resumed",
     "prepared",
@@ -103,6 +103,7 @@ const HAPPENINGS: [&str; 42] = [
     "push failed",
     "push went well",
     "woke",
+    "woke early",
     "order: stop",
     "order: stop now",
     "order: pause",
@@ -114,6 +115,8 @@ const HAPPENINGS: [&str; 42] = [
     "nudge: Suspend",
     "nudge: Continue",
     "adopted",
+    "probe failed",
+    "adoption failed",
     "discarded",
     "paused",
     "unpaused",

@@ -43,6 +43,8 @@ pub(crate) struct Ledger {
     ooms: u32,
     /// Of everything that was charged: exactly or at least.
     spent: f64,
+    /// How long the run had lasted when it was last taken over.
+    elapsed: Span,
     finished: Option<RunEnding>,
     asked: Vec<(i32, bool)>,
     stop: Option<(i32, bool)>,
@@ -66,6 +68,7 @@ impl Ledger {
             stalled: 0,
             ooms: 0,
             spent: 0.0,
+            elapsed: Span::ZERO,
             finished: None,
             asked: Vec::new(),
             stop: None,
@@ -123,7 +126,11 @@ impl Ledger {
         assert!(self.finished.is_none() || resumes, "{stamped:?} in a run that is over");
         match &stamped.fact {
             Fact::RunOpened { .. } => assert_eq!(stamped.seq, 0, "a run opens once"),
-            Fact::RunResumed { .. } => self.resumed(),
+            Fact::RunResumed { elapsed, .. } => {
+                assert!(*elapsed >= self.elapsed, "the run lasted {:?} before, and {elapsed:?} now", self.elapsed);
+                self.elapsed = *elapsed;
+                self.resumed();
+            }
             Fact::AttemptOpened { attempt, .. } => self.opened(attempt),
             Fact::AttemptLaunched { attempt, .. } => {
                 let open = self.open.get_mut(attempt).unwrap_or_else(|| panic!("{attempt} launched, and not open"));
@@ -198,6 +205,7 @@ impl Ledger {
             matches!(ending, Ending::LaunchFailed { .. }),
             "{attempt}: {ending:?} with {exit:?}"
         );
+        assert_eq!(*to_verify, self.policy.verify && *ending == Ending::Done, "{attempt}: every claim is checked");
         self.over.insert(attempt.clone());
         self.count(ending, *progress);
         let usd = match charge {

@@ -4,12 +4,11 @@
 //! - `SWARM_SIM_SEEDS=n` plays that many seeds.
 //! - `SWARM_SIM_SEED=s` plays that one and prints what happens.
 #![allow(
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a test says what is wrong by panicking"
+    reason = "helpers of tests are tests"
 )]
 
 mod cover;

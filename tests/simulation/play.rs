@@ -3,7 +3,7 @@
 
 use crate::coverage::Coverage;
 use crate::random::Random;
-use crate::script::Mood;
+use crate::script::{Mood, Script};
 use crate::seams::{Hearing, SimAudience, SimClock, SimJournal, SimOrders, SimRuntime, SimWorkspace, timeless};
 use crate::world::{Fault, Setting, Shared, World};
 use std::cell::RefCell;
@@ -37,7 +37,7 @@ pub(crate) fn setting(seed: u64, trace: bool) -> Setting {
     let mut random = Random::part(seed, "setting");
     let mood = match random.below(10) {
         0 => Mood::Outage,
-        1 | 2 => Mood::Stuck(random.below(27)),
+        1 | 2 => Mood::Stuck(if random.percent(15) { Script::OUT_OF_MEMORY } else { random.below(Script::KINDS) }),
         3 | 4 => Mood::Wild,
         _ => Mood::Steady,
     };
@@ -49,20 +49,20 @@ pub(crate) fn setting(seed: u64, trace: bool) -> Setting {
     let mut faults = Vec::new();
     for _ in 0..random.below(5) {
         let age = at(&mut random);
-        let kind = random.below(7);
+        let kind = random.below(8);
         faults.push((
             age,
             match kind {
                 0 => Fault::WallJump(3_600_000),
                 1 => Fault::WallJump(-3_600_000),
-                2 => Fault::LogsFull,
+                2 | 7 => Fault::LogsFull,
                 3 => Fault::JournalFull,
                 4 => Fault::KillWorker,
                 5 => Fault::KillShim,
                 _ => Fault::Moment,
             },
         ));
-        if kind == 2 {
+        if matches!(kind, 2 | 7) {
             faults.push((age + random.stretch(20), Fault::LogsFree));
         }
     }
@@ -75,8 +75,9 @@ pub(crate) fn setting(seed: u64, trace: bool) -> Setting {
                 let stop = |at_once| Order::Ask(Ask::Stop { signal, at_once });
                 let now = random.percent(70);
                 orders.push((age, stop(now)));
-                if random.percent(40) {
-                    orders.push((age + random.stretch(14), stop(true)));
+                if random.percent(60) {
+                    let now = random.percent(60);
+                    orders.push((age + random.stretch(14), stop(now)));
                 }
             }
             3 | 4 => {
@@ -122,7 +123,7 @@ fn policy(random: &mut Random) -> Policy {
         iteration_timeout: random.percent(20).then(|| Span::seconds(random.between(5, 120))),
         result_grace: Span::seconds(10),
         grace: Span::seconds(10),
-        disk_wait: Span::seconds(random.pick(&[30, 600])),
+        disk_wait: Span::seconds(random.pick(&[5, 30, 600])),
         verify: random.percent(40),
         require_plan: random.percent(15),
         done_on_plan: random.percent(15),
@@ -187,7 +188,10 @@ pub(crate) fn play(setting: Setting) -> Played {
                 now.coverage.hit("left");
                 now.after_death();
             }
-            Life::Over(Outcome::CannotWrite(_)) | Life::Died => {
+            Life::Over(Outcome::CannotWrite(_) | Outcome::CannotFollow(..)) | Life::Died => {
+                if now.abandoned {
+                    now.check_given_up();
+                }
                 now.after_death();
                 if now.ledger.finished().is_some() {
                     now.check_over();

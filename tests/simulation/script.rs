@@ -155,10 +155,13 @@ pub(crate) struct Script {
     pub(crate) claims: bool,
 }
 
-/// How many misfortunes [`Script::of_kind`] knows.
-const KINDS: u64 = 27;
-
 impl Script {
+    /// How many kinds of workers there are.
+    pub(crate) const KINDS: u64 = 27;
+
+    /// The kind that runs out of memory.
+    pub(crate) const OUT_OF_MEMORY: u64 = 24;
+
     /// The script of `attempt`. After some tries of one iteration the API has mercy, but in an outage.
     pub(crate) fn of(seed: u64, attempt: &AttemptId, mood: Mood, policy: &Policy) -> Script {
         let mut random = Random::part(seed, &format!("worker {}.{}", attempt.number, attempt.tries));
@@ -168,7 +171,7 @@ impl Script {
             Mood::Stuck(_) => 0,
             Mood::Steady if attempt.tries > 3 || random.percent(60) => random.pick(&[0, 0, 0, 1, 2, 3, 4, 5, 7]),
             Mood::Wild if attempt.tries > 4 => random.below(4),
-            Mood::Steady | Mood::Wild => random.below(KINDS),
+            Mood::Steady | Mood::Wild => random.below(Script::KINDS),
         };
         let mut script = Script::of_kind(kind, &mut random, policy);
         if script.expected.is_some() && random.percent(10) {
@@ -204,7 +207,7 @@ impl Script {
             21 => Script::speaking(recording!("sigint_in_tool"), 0, K::Interrupted, random),
             22 => Script::ending(Exit::plain(Status::Signal(random.pick(&[9, 11, 15]))), K::Killed, random),
             23 => Script::ending(Exit::plain(Status::Code(random.pick(&[0, 1, 3]))), K::Failed, random),
-            24 => Script::out_of_memory(random),
+            Script::OUT_OF_MEMORY => Script::out_of_memory(random),
             25 => Script::unlaunchable(random),
             _ => Script { expected: Some(K::Lost), ..Script::ending(Exit::plain(Status::Lost), K::Lost, random) }
                 .vanishing(),
@@ -275,7 +278,7 @@ impl Script {
         let mut script = Script::speaking(b"", 1, Kind::LimitedUntil, random);
         // Clearly more, or clearly less, than is waited for: what is on the edge is decided by a second of delay.
         let (far, near) = (policy.max_wait.0 / 1000 + 7200, (policy.max_wait.0 - policy.limit_margin.0) / 1000 - 20);
-        let seconds = if random.percent(15) { far } else { random.between(1, near) };
+        let seconds = if random.percent(25) { far } else { random.between(1, near) };
         script.acts.insert(0, (random.below(3_000), Act::PrintLimit(seconds)));
         script
     }

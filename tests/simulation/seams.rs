@@ -2,7 +2,7 @@
 
 use crate::ledger::WorkerSeen;
 use crate::script::Script;
-use crate::world::{Await, Shared, World};
+use crate::world::{Await, Shared, Worker, World};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -128,6 +128,7 @@ impl Clock for SimClock {
     }
 
     async fn until(&self, wake: Wake) {
+        let mut asked = self.0.borrow().age;
         poll_fn(|_| {
             let mut world = self.0.borrow_mut();
             world.waits.insert(Await::Alarm);
@@ -135,6 +136,17 @@ impl Clock for SimClock {
             if wake.tick.is_some_and(|tick| now.tick >= tick) || wake.wall.is_some_and(|wall| now.wall >= wall) {
                 world.woke();
                 return Poll::Ready(());
+            }
+            // A wall clock that was set wakes early; so may anything.
+            let moved = world.age > std::mem::replace(&mut asked, world.age);
+            if moved && wake.wall.is_some() && world.random.percent(30) {
+                world.coverage.hit("woke early");
+                return Poll::Ready(());
+            }
+            if let Some(wall) = wake.wall {
+                let before = world.age_of_wall(wall) - world.age;
+                let age = world.age + before.div_ceil(2);
+                world.wake_at(age);
             }
             let ages = [wake.tick.map(|tick| world.age_of(tick)), wake.wall.map(|wall| world.age_of_wall(wall))];
             ages.into_iter().flatten().for_each(|age| world.wake_at(age));
@@ -428,13 +440,9 @@ impl Runtime for SimRuntime {
     async fn probe(&mut self, attempt: &AttemptId) -> io::Result<Found> {
         pause(&self.world, Await::Probe).await;
         let mut world = self.world.borrow_mut();
-        if !world.setting.twin && world.random.percent(1) {
-            // It is not known whether it lives, so it must not be taken for lost while it does.
-            let dead = world.workers.get(attempt).is_none_or(|worker| !worker.lives());
-            if dead {
-                world.workers.get_mut(attempt).into_iter().for_each(|worker| worker.interfered = true);
-                return Err(io::Error::other("cannot be read"));
-            }
+        if world.random.percent(3) {
+            world.coverage.hit("probe failed");
+            return Err(io::Error::other("too many open files"));
         }
         let found = match world.workers.get(attempt) {
             None => Found::Never,
@@ -454,11 +462,13 @@ impl Runtime for SimRuntime {
 
     async fn adopt(&mut self, attempt: &AttemptId, out: &Path, from: u64) -> io::Result<()> {
         pause(&self.world, Await::Adopt).await;
-        let world = self.world.borrow();
-        if !world.workers.contains_key(attempt) {
-            return Err(io::Error::from(io::ErrorKind::NotFound));
+        let mut world = self.world.borrow_mut();
+        if world.random.percent(3) {
+            world.coverage.hit("adoption failed");
+            return Err(io::Error::other("too many watches"));
         }
         assert_eq!(world.workers[attempt].from as u64, from, "{attempt} is followed from another byte");
+        world.workers.get_mut(attempt).into_iter().for_each(|worker| worker.followed = true);
         let followed = Followed { log: number(out), at: from as usize, blocked: false };
         self.followed.insert(attempt.clone(), followed);
         Ok(())
@@ -467,7 +477,8 @@ impl Runtime for SimRuntime {
     fn nudge(&mut self, attempt: &AttemptId, nudge: Nudge) -> io::Result<()> {
         let mut world = self.world.borrow_mut();
         world.coverage.hit(format!("nudge: {nudge:?}"));
-        assert!(self.followed.contains_key(attempt) || !world.workers[attempt].lives(), "{nudge:?} to a stranger");
+        let lives = world.workers.get(attempt).is_some_and(Worker::lives);
+        assert!(self.followed.contains_key(attempt) || !lives, "{nudge:?} to a stranger");
         match nudge {
             Nudge::Term => world.term(attempt),
             Nudge::Kill => world.kill(attempt),
