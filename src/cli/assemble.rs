@@ -124,7 +124,8 @@ fn put_back(
     boot_id: &str,
 ) -> Result<Board> {
     let mut board = Board::replay(&facts);
-    let live = live_attempts(folder.path()).unwrap_or_default();
+    let live = live_attempts(folder.path())
+        .map_err(|error| Error::failed(format!("cannot look for workers of {}: {error}", folder.path().display())))?;
     let known = Known { run: &record.id, policy: &settings.policy, boot_id, live: &live };
     let missing = recover::missing(&board, &known, clock::now());
     if missing.is_empty() {
