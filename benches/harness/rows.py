@@ -18,7 +18,7 @@ MEGABYTE = 1_000_000
 Side = Callable[[Scratch], list[float]]
 
 
-def alternate(row: Row, sides: dict[str, Side], rounds: int) -> Row:
+def alternate(row: Row, sides: dict[str, Side], rounds: int, in_memory: bool = False) -> Row:
     """Runs all sides in turn, `rounds` times, beginning each time with another one; one more before as a warm-up."""
     names = list(sides)
     for turn in range(-1, rounds):
@@ -27,7 +27,7 @@ def alternate(row: Row, sides: dict[str, Side], rounds: int) -> Row:
             if name not in sides:
                 continue
             try:
-                with Scratch() as scratch:
+                with Scratch(in_memory) as scratch:
                     samples = sides[name](scratch)
             except Unavailable as reason:
                 row.notes.append(f"without {name}: {reason}")
@@ -80,7 +80,7 @@ def p1(options: Options) -> Row:
         "bash + tee + jq + grep": cpu(loop_sh(ITERATIONS, AGENT)),
         "ralph-cli": cpu(lambda scratch: ralph_loop(scratch, ITERATIONS)),
     }
-    alternate(row, sides, options.rounds or 11)
+    alternate(row, sides, options.rounds or 11, in_memory=not options.disk)
     row.at_most("ours / C loop", row.ratio("ours", "floor (C loop)"), 2)
     row.at_least("bash / ours", row.ratio("bash + tee + jq + grep", "ours"), 20)
     if "ralph-cli" in row.samples:
@@ -100,7 +100,7 @@ def p2(options: Options) -> Row:
         "floor (C loop)": cpu(floor_loop(ITERATIONS, 0, "claude")),
         "bash + tee + jq + grep": cpu(loop_sh(ITERATIONS, "claude")),
     }
-    alternate(row, sides, options.rounds or 7)
+    alternate(row, sides, options.rounds or 7, in_memory=not options.disk)
     row.at_most("ours / C loop", row.ratio("ours", "floor (C loop)"), 1.8)
     row.at_least("bash / ours", row.ratio("bash + tee + jq + grep", "ours"), 13)
     return row

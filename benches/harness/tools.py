@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,6 +12,7 @@ BUILT = ROOT / "target/bench"
 FLOOR = ROOT / "benches/floor"
 LOOP_SH = ROOT / "benches/peer/loop.sh"
 RALPH = BUILT / "ralph/bin/ralph"
+MEMORY = Path("/dev/shm")
 RALPH_VERSION = "2.10.1"
 
 
@@ -36,8 +37,7 @@ class Options:
     swarm: Path
     rounds: int | None = None
     cpus: str | None = None
-    ralph: bool = False
-    notes: list[str] = field(default_factory=list)
+    disk: bool = False
 
 
 def build_programs() -> None:
@@ -72,10 +72,17 @@ def need(program: str) -> str:
 
 
 class Scratch:
-    """An empty folder outside of any repository, with a home of its own and a prompt; gone afterwards."""
+    """An empty folder outside of any repository, with a home of its own and a prompt; gone afterwards.
+
+    Rows of processor time keep it in memory: what a disk's file system spends on a new file depends on what else was
+    done to that disk lately, and is not what is measured. Rows of durability and of speed use the disk.
+    """
+
+    def __init__(self, in_memory: bool = False) -> None:
+        self.parent = MEMORY if in_memory and os.access(MEMORY, os.W_OK) else None
 
     def __enter__(self) -> "Scratch":
-        self.path = Path(tempfile.mkdtemp(prefix="swarm-bench-"))
+        self.path = Path(tempfile.mkdtemp(prefix="swarm-bench-", dir=self.parent))
         self.home = self.path / "home"
         self.work = self.path / "work"
         self.home.mkdir()

@@ -162,6 +162,7 @@ pub(super) struct Lexer {
     head: Vec<u8>,
     /// The current line has bytes.
     begun: bool,
+    ends: Ends,
 }
 
 impl Default for Lexer {
@@ -180,6 +181,7 @@ impl Default for Lexer {
             high: None,
             head: Vec::new(),
             begun: false,
+            ends: Ends::new(),
         }
     }
 }
@@ -241,13 +243,13 @@ impl Lexer {
     }
 
     /// Reads the members of an object from behind the quote of a key on, as long as they are strings (or simple, and not
-    /// wanted) and nothing stands in between: most of every stream. Returns where something else comes. (The rest of the lexer could do it all as
-    /// well; here the state is in the place in the code.)
+    /// wanted) and nothing stands in between: most of every stream. Returns where something else comes. (The rest of the
+    /// lexer could do it all as well; here the state is in the place in the code.)
     fn members(&mut self, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
         let parent = self.parent();
         loop {
             let rest = &chunk[at..];
-            let (key, behind) = rest.split_at(plain_bytes(rest));
+            let (key, behind) = rest.split_at(self.ends.find(rest));
             if behind.first() != Some(&b'"') {
                 self.state = State::String;
                 return at;
@@ -268,7 +270,7 @@ impl Lexer {
             if node != Node::SKIP {
                 sink.string(node);
             }
-            let (value, behind) = rest.split_at(plain_bytes(rest));
+            let (value, behind) = rest.split_at(self.ends.find(rest));
             if node != Node::SKIP {
                 sink.piece(value);
             }
@@ -292,7 +294,7 @@ impl Lexer {
     fn string(&mut self, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
         loop {
             let rest = &chunk[at..];
-            let plain = plain_bytes(rest);
+            let plain = self.ends.find(rest);
             match rest.get(plain) {
                 Some(b'"') => {
                     self.end_string(&rest[..plain], sink);
@@ -446,12 +448,16 @@ impl Lexer {
     }
 
     /// Bytes of the value of a string, or of a key.
-    #[inline(always)]
+    #[inline(always)] // most bytes are of strings that nobody wants
     fn piece(&mut self, bytes: &[u8], sink: &mut impl Sink) {
         if !bytes.is_empty() && (self.is_key || self.value != Node::SKIP) {
-            self.settle_surrogate(sink);
-            self.emit(bytes, sink);
+            self.hand_on(bytes, sink);
         }
+    }
+
+    fn hand_on(&mut self, bytes: &[u8], sink: &mut impl Sink) {
+        self.settle_surrogate(sink);
+        self.emit(bytes, sink);
     }
 
     /// A high surrogate that no low one follows is no character.
@@ -622,32 +628,34 @@ fn skip_scalar(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// How many bytes of a string come before a quote, a backslash or a newline. Most strings are short: their first words
-/// are looked at here, eight bytes at once; only the rest is worth a call.
-#[inline(always)]
-fn plain_bytes(bytes: &[u8]) -> usize {
-    const NEAR: usize = 24;
-    let mut rest = bytes;
-    while let Some((word, later)) = rest.split_first_chunk::<8>()
-        && bytes.len() - rest.len() < NEAR
-    {
-        let word = u64::from_le_bytes(*word);
-        // The high bit of each byte that is one of them (the lowest is exact, and that is all that is asked for).
-        let below = |mark: u64| (word ^ mark).wrapping_sub(EIGHT);
-        let hits = (below(QUOTES) | below(BACKSLASHES) | below(NEWLINES)) & !word & (EIGHT * 0x80);
-        if hits != 0 {
-            return bytes.len() - rest.len() + hits.trailing_zeros() as usize / 8;
-        }
-        rest = later;
-    }
-    bytes.len() - rest.len() + memchr3(b'"', b'\\', b'\n', rest).unwrap_or(rest.len())
+/// Finds the end of the plain part of a string: a quote, a backslash or a newline.
+///
+/// Most strings are short, and then the search itself costs less than a call that first chooses the widest instructions:
+/// where the narrow ones are always there, they are used directly.
+#[derive(Debug, Clone)]
+struct Ends {
+    #[cfg(target_arch = "x86_64")]
+    near: Option<memchr::arch::x86_64::sse2::memchr::Three>,
 }
 
-/// A one in each of eight bytes.
-const EIGHT: u64 = 0x0101_0101_0101_0101;
-const QUOTES: u64 = EIGHT * b'"' as u64;
-const BACKSLASHES: u64 = EIGHT * b'\\' as u64;
-const NEWLINES: u64 = EIGHT * b'\n' as u64;
+impl Ends {
+    fn new() -> Ends {
+        Ends {
+            #[cfg(target_arch = "x86_64")]
+            near: memchr::arch::x86_64::sse2::memchr::Three::new(b'"', b'\\', b'\n'),
+        }
+    }
+
+    /// How many bytes come before it.
+    #[inline(always)] // for half of all strings the call would cost more than the search
+    fn find(&self, bytes: &[u8]) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(near) = &self.near {
+            return near.find(bytes).unwrap_or(bytes.len());
+        }
+        memchr3(b'"', b'\\', b'\n', bytes).unwrap_or(bytes.len())
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -165,8 +165,8 @@ pub(super) fn complain(error: &clap::Error) -> u8 {
             let text = error.to_string();
             let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
             let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
-            let hint = rest.split("\n\n").next().unwrap_or_default().trim().trim_start_matches("tip: ");
-            let hint = if hint.is_empty() { "see `swarm --help`".to_owned() } else { hint.replace("\n", " ") };
+            let tip = rest.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("see `swarm --help`");
+            let hint = tip.strip_prefix("tip: ").unwrap_or(tip);
             super::print::error(&super::error::Error::usage(message.replace('\n', " ")).hint(hint));
             2
         }

@@ -75,8 +75,9 @@ pub(crate) fn setting(seed: u64, trace: bool) -> Setting {
                 let stop = |at_once| Order::Ask(Ask::Stop { signal, at_once });
                 let now = random.percent(70);
                 orders.push((age, stop(now)));
-                if random.percent(40) {
-                    orders.push((age + random.stretch(14), stop(true)));
+                if random.percent(60) {
+                    let now = random.percent(60);
+                    orders.push((age + random.stretch(14), stop(now)));
                 }
             }
             3 | 4 => {
@@ -188,6 +189,9 @@ pub(crate) fn play(setting: Setting) -> Played {
                 now.after_death();
             }
             Life::Over(Outcome::CannotWrite(_) | Outcome::CannotFollow(..)) | Life::Died => {
+                if now.abandoned {
+                    now.check_given_up();
+                }
                 now.after_death();
                 if now.ledger.finished().is_some() {
                     now.check_over();

@@ -468,6 +468,7 @@ impl Runtime for SimRuntime {
             return Err(io::Error::other("too many watches"));
         }
         assert_eq!(world.workers[attempt].from as u64, from, "{attempt} is followed from another byte");
+        world.workers.get_mut(attempt).into_iter().for_each(|worker| worker.followed = true);
         let followed = Followed { log: number(out), at: from as usize, blocked: false };
         self.followed.insert(attempt.clone(), followed);
         Ok(())

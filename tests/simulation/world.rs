@@ -121,6 +121,8 @@ pub(crate) struct Worker {
     pub(crate) exit: Option<Exit>,
     pub(crate) termed: Option<u64>,
     pub(crate) killed: bool,
+    /// This supervisor started or adopted it.
+    pub(crate) followed: bool,
     /// Its end is not its script's own.
     pub(crate) interfered: bool,
     /// When the supervisor last heard something of the model.
@@ -419,6 +421,7 @@ impl World {
                 exit: None,
                 termed: None,
                 killed: false,
+                followed: true,
                 interfered: false,
                 heard: None,
                 concluded: None,
@@ -517,7 +520,7 @@ impl World {
         (self.stop_now, self.idle_wakes) = (0, 0);
         (self.suspending, self.crash_now, self.abandoned, self.journal_full) = (false, false, false, false);
         for worker in self.workers.values_mut() {
-            (worker.concluded, worker.blocked_at) = (None, None);
+            (worker.concluded, worker.blocked_at, worker.followed) = (None, None, false);
         }
     }
 
@@ -619,8 +622,8 @@ impl World {
         let late = |deadline: Tick| self.now().tick > deadline + Span(SLACK) && self.age > self.listens + SLACK;
         let busy =
             self.waits.iter().any(|at| matches!(at, Await::Prepare | Await::Push | Await::Verify | Await::After));
-        let deadline =
-            self.shadow.run.as_ref().and_then(Run::deadline).filter(|_| !busy && self.shadow.open.is_empty());
+        let ending = self.workers.values().any(|worker| worker.lives() && worker.termed.is_some());
+        let deadline = self.shadow.run.as_ref().and_then(Run::deadline).filter(|_| !busy && !ending);
         assert!(!deadline.is_some_and(late), "the run outlives its time: {:?}", self.shadow);
         let waited = self.shadow.wait.is_some_and(|wait| match wait.until {
             Until::Tick(tick) => self.now().tick >= tick,
@@ -651,6 +654,12 @@ impl World {
             self.say(|| "the supervisor dies".to_owned());
         }
         dies
+    }
+
+    /// A supervisor that cannot write any more gave up: what it followed is ended.
+    pub(crate) fn check_given_up(&self) {
+        let left = self.workers.values().find(|worker| worker.lives() && worker.followed);
+        assert!(left.is_none(), "it is left behind unwatched: {left:?}");
     }
 
     /// The run is over: nothing of it lives.
