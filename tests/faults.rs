@@ -567,6 +567,23 @@ fn kill_worker_of(stage: &Stage) {
 }
 
 #[test]
+fn f22_a_damaged_record_hides_no_living_worker() {
+    let stage = Stage::new(&format!("if [ $N -ge 2 ]; then echo /done; exit; fi; {MEETS} true"));
+    let first = stage.start(&["3"]);
+    let worker = stage.worker();
+    kill_supervisor(first);
+    std::fs::write(stage.journal().with_file_name("run.json"), "{").unwrap();
+    let refused = stage.run(&["3"]);
+    assert_eq!(refused.code, 73, "{}", refused.words);
+    assert!(refused.words.contains(&format!("pid {worker}")), "{}", refused.words);
+    let shim = Pid::from_raw(parent(worker));
+    stage.go.say("go");
+    wait_for_nobody(shim);
+    let next = stage.run(&["3"]);
+    assert_eq!((next.code, stage.starts()), (0, 2), "{}", next.words);
+}
+
+#[test]
 fn f22_a_journal_that_was_removed_stops_no_start() {
     let stage = Stage::new("echo /done");
     assert_eq!(stage.run(&["1"]).code, 0);

@@ -103,7 +103,9 @@ async fn drive(
             .audience()
             .last_word(&format!("left; the agent goes on. `swarm loop --resume {}` takes it over again", record.name)),
         Outcome::CannotWrite(error) => {
-            driver.audience().last_word(&format!("the journal cannot be written: {error}; the agent was ended"));
+            driver
+                .audience()
+                .last_word(&format!("the journal cannot be written: {error}; an agent that was followed was ended"));
         }
         Outcome::CannotFollow(attempt, error) => {
             let number = attempt.number;

@@ -12,7 +12,7 @@ use super::{args, detach, print};
 use crate::engine::{Board, Fact, Stamped, fact};
 use crate::host::{clock, files, lock};
 use crate::journal::{FileJournal, Home, RunFolder, RunRecord, run};
-use crate::model::{RunEnding, RunId};
+use crate::model::{Handle, RunEnding, RunId};
 use crate::report::LoopLog;
 use crate::runtime::process::live_attempts;
 use clap::ArgMatches;
@@ -153,6 +153,7 @@ impl Start {
         if self.share_tree {
             return Ok(());
         }
+        refuse_beside_unreadable(home, tree)?;
         let left = runs::all(home)?.into_iter().filter(|run| run.record.tree == tree && run.unfinished());
         for run in left.filter(|run| run.supervisor().is_none()) {
             let live = live_attempts(run.folder.path()).map_err(|error| {
@@ -176,6 +177,28 @@ impl Start {
         }
         Ok(())
     }
+}
+
+/// A run whose record is damaged cannot be taken over, but its worker may live, and two in one tree spoil each other's work.
+/// Where it works is then known from the worker alone.
+fn refuse_beside_unreadable(home: &Home, tree: &Path) -> Result<()> {
+    let folders = home.runs().unwrap_or_default().into_iter();
+    for folder in folders.filter(|folder| folder.record().is_err()) {
+        let live = live_attempts(folder.path()).unwrap_or_default();
+        let workers = live.into_iter().filter_map(|live| live.handle).map(|Handle::Process { worker, .. }| worker.pid);
+        let here = |pid: &i32| {
+            std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| runs::work_tree(&folder) == tree)
+        };
+        if let Some(pid) = workers.into_iter().find(here) {
+            let record = folder.path().join("run.json");
+            return Err(Error::held(format!(
+                "a worker (pid {pid}) still runs here, and {} is damaged",
+                record.display()
+            ))
+            .hint(format!("wait for its end, or end it: kill {pid}")));
+        }
+    }
+    Ok(())
 }
 
 /// Takes a run over whose supervisor died, and ends it.
