@@ -292,6 +292,9 @@ impl Lexer {
 
     /// Reads on in a string, to its end if that is here; returns where something else comes.
     fn string(&mut self, chunk: &[u8], mut at: usize, sink: &mut impl Sink) -> usize {
+        if !self.is_key && self.value == Node::SKIP {
+            at += self.ends.find_unwanted(&chunk[at..]);
+        }
         loop {
             let rest = &chunk[at..];
             let plain = self.ends.find(rest);
@@ -654,6 +657,18 @@ impl Ends {
             return near.find(bytes).unwrap_or(bytes.len());
         }
         memchr3(b'"', b'\\', b'\n', bytes).unwrap_or(bytes.len())
+    }
+
+    /// The same, beyond all simple escapes: in a string that nobody wants they are checked and forgotten.
+    fn find_unwanted(&self, bytes: &[u8]) -> usize {
+        let mut at = self.find(bytes);
+        while let Some(&[b'\\', byte]) = bytes.get(at..at + 2)
+            && unescape(byte).is_some()
+        {
+            at += 2;
+            at += self.find(&bytes[at..]);
+        }
+        at
     }
 }
 
