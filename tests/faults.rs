@@ -340,6 +340,42 @@ fn among_zombies() {
 }
 
 #[test]
+fn f05_a_detached_start_is_refused_before_it_is_detached() {
+    let stage = Stage::new(&format!("{MEETS} echo /done"));
+    let first = stage.start(&["3"]);
+    stage.worker();
+    let mut command = stage.scratch.swarm(&["loop", "3", "--detach", "--", "true"]);
+    let output = command.env("TMUX_TMPDIR", stage.scratch.path("tmp")).output().unwrap();
+    assert_eq!(output.status.code(), Some(73), "{}", words(&output));
+    stage.go.say("go");
+    assert_eq!(first.finish().code, 0);
+}
+
+#[test]
+fn what_a_failed_command_said_last_is_in_the_ending_and_a_limit_is_waited_for() {
+    let stage =
+        Stage::new("case $N in 1) echo oops >&2; exit 7;; 2) echo 'usage limit reached|1'; exit 1;; esac; echo /done");
+    let mut command = stage.command(&["3"]);
+    command.env("SWARM_LIMIT_MARGIN", "0");
+    let finished = Running::start(command).finish();
+    assert_eq!(finished.code, 0, "{}", finished.words);
+    assert_eq!(finished.endings(), ["failed", "rate_limited", "done"]);
+    let first = finished.events.iter().find(|event| event["event"] == "iteration_ended").unwrap();
+    assert!(first["reason"].as_str().unwrap().contains("oops"), "{first}");
+    assert_eq!(stage.starts(), 3);
+    assert!(!stage.scratch.log("iteration-3.log").exists(), "a limit costs no iteration");
+}
+
+#[test]
+fn what_was_uncommitted_before_the_run_is_no_progress() {
+    let stage = Stage::new("echo words");
+    std::fs::write(stage.scratch.repo().join("draft"), "by the user").unwrap();
+    let finished = stage.run(&["9", "--max-stalled", "2"]);
+    assert_eq!(finished.code, 5, "{}", finished.words);
+    assert_eq!(stage.starts(), 2);
+}
+
+#[test]
 fn f08_a_grandchild_in_a_session_of_its_own_does_not_survive_the_iteration() {
     let stage = Stage::new("setsid sh -c 'echo $$ >$MEET/begun; exec sleep 100' & cat $MEET/go >/dev/null; echo /done");
     let run = stage.start(&["1"]);

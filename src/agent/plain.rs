@@ -1,7 +1,9 @@
-//! Any command: its standard output is its text, and its exit code alone says how it ended.
+//! Any command: its standard output is its text, and its exit code alone says how it ended. Of one that failed, the last
+//! line of standard error, or of its text, may say that a limit was hit.
 
 use super::done::{DoneRule, Judgement, Watch};
-use super::text::Utf8;
+use super::text::{Utf8, last_line, shorten};
+use super::words::{MAX_WORDS, judge};
 use super::{Closing, Invocation, Scan};
 use crate::model::{Claim, Evidence, LineCounts, Outcome, Sign};
 use memchr::{memchr_iter, memrchr};
@@ -23,6 +25,8 @@ pub(super) struct Scanner {
     watch: Watch,
     newlines: u64,
     ends_in_newline: bool,
+    /// The last line that is not blank, shortened.
+    last_line: String,
 }
 
 impl Scanner {
@@ -33,6 +37,7 @@ impl Scanner {
             watch: Watch::new(&Arc::new(rule.clone())),
             newlines: 0,
             ends_in_newline: true,
+            last_line: String::new(),
         }
     }
 
@@ -42,6 +47,9 @@ impl Scanner {
             let rest = self.text.split_off(end);
             let text = std::mem::replace(&mut self.text, rest);
             self.watch.feed(&text);
+            if let Some(line) = text.lines().rev().find(|line| !line.trim().is_empty()) {
+                self.last_line = shorten(line.trim(), MAX_WORDS);
+            }
             signs.push(Sign::Text(text));
         }
     }
@@ -58,7 +66,7 @@ impl Scan for Scanner {
         self.pass(if patient { lines } else { self.text.len() }, signs);
     }
 
-    fn close(&mut self, _closing: &Closing, signs: &mut Vec<Sign>) -> Evidence {
+    fn close(&mut self, closing: &Closing, signs: &mut Vec<Sign>) -> Evidence {
         self.utf8.finish(&mut self.text);
         if !self.ends_in_newline {
             self.text.push('\n');
@@ -71,6 +79,9 @@ impl Scan for Scanner {
         };
         let total = self.newlines + u64::from(!self.ends_in_newline);
         let lines = LineCounts { total, ..LineCounts::default() };
-        Evidence { claim, outcome: Outcome::Completed, lines, ..Evidence::default() }
+        let last_words = last_line(closing.stderr_tail, MAX_WORDS);
+        // The verdict looks at it only where the exit code says that it failed.
+        let limit = [last_words.as_str(), &self.last_line].into_iter().find_map(|words| judge(words, closing).1);
+        Evidence { claim, outcome: Outcome::Completed, limit, last_words, lines, ..Evidence::default() }
     }
 }

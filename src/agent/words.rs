@@ -7,7 +7,7 @@ use super::text::{last_line, shorten};
 use crate::model::{LimitNotice, Outcome};
 
 /// So much of an agent's words is passed on, characters.
-const MAX_WORDS: usize = 300;
+pub(super) const MAX_WORDS: usize = 300;
 
 /// Money: never waited for.
 const MONEY: [&str; 11] = [

@@ -49,6 +49,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     start.check_limits(settings.switch("no-limit")?)?;
     if matches.get_flag("detach") {
         start.preflight()?;
+        start.check_tree()?;
         return detach::run(&start.run_name(), &start.folder);
     }
     let logs = runs::log_folder(&start.folder);
@@ -151,6 +152,18 @@ impl Start {
         let place = if ci { "in CI" } else { "without a terminal" };
         Err(Error::usage(format!("no limit on iterations, time or cost {place}"))
             .hint("give a number of iterations (swarm loop 15 PROMPT.md), --max-time, --max-cost, or --no-limit"))
+    }
+
+    /// A refusal that is certain is said here, and not in a session that is gone a moment later. (A holder that is
+    /// stopping is waited for there.)
+    fn check_tree(&self) -> Result<()> {
+        let home = runs::home()?;
+        let path = home.tree_lock(&runs::work_tree(&self.folder));
+        let Some(holder) = lock::holder(&path).ok().flatten().filter(|_| !self.share_tree) else { return Ok(()) };
+        match Run::load(home.run(&RunId(holder.note.clone()))) {
+            Some(run) if run.board.stop.is_none() => Err(held(&run.record.name, &holder)),
+            _ => Ok(()),
+        }
     }
 
     fn run_name(&self) -> String {

@@ -149,6 +149,9 @@ impl LoopSettings {
                 self.agent
             ));
         }
+        warnings.extend(
+            container_variables().map(|name| format!("{name} has no effect: the sandbox is not in this version")),
+        );
         let argv = self.argv(None);
         let program = argv.first().cloned().unwrap_or_default();
         if find_program(&program).is_none() {
@@ -163,6 +166,12 @@ impl LoopSettings {
         }
         Ok(warnings)
     }
+}
+
+/// Variables of `loop.sh` that mean something to its containers alone, as far as they are set.
+fn container_variables() -> impl Iterator<Item = &'static str> {
+    let names = ["MEMORY_LIMIT", "CPU_LIMIT", "PIDS_LIMIT", "SANDBOX_IMAGE", "SANDBOX_NETWORK"];
+    names.into_iter().filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 /// The match rule of that word.

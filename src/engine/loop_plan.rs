@@ -176,7 +176,7 @@ fn progress(before: &Survey, after: &Survey, board: &Board) -> Option<bool> {
     if before.head != after.head || done(before) < done(after) {
         return Some(true);
     }
-    let earlier = board.last.as_ref().map_or(Tree::Unknown, |last| last.survey.tree);
+    let earlier = board.last.as_ref().map_or(before.tree, |last| last.survey.tree);
     match (earlier, after.tree) {
         (_, Tree::Clean) => Some(false),
         (Tree::Dirty(before), Tree::Dirty(after)) => Some(before != after),

@@ -12,6 +12,7 @@ use crate::model::{
 use std::collections::BTreeMap;
 
 /// All that the outside may tell.
+#[allow(clippy::large_enum_variant, reason = "one lives at a time")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// A new run.

@@ -20,11 +20,12 @@
 //! | 13 | | | completed | code 0 | done if claimed, else clean |
 //! | 14 | hung after result, timeouts | | completed, concluded | any | done if claimed, else clean; note: hung after result |
 //! | 15 | | | completed, concluded | signal, code 128 + n, unseen | clean; a claim is a near miss |
-//! | 16 | | | completed | another code, signal, unseen | failed, killed, lost |
+//! | 16 | | | completed, a limit stands | another code | rate limited |
+//! | 17 | | | completed | another code, signal, unseen | failed, killed, lost |
 //!
 //! - Rows 5 to 8 hold whatever the exit status is: Claude exits 0 after SIGINT and 1 or 143 after API errors.
 //! - Rows 11, 15: Claude turns SIGTERM into an exit of its own with 143, as a shell would report it. A plain command that
-//!   exits 137 by itself is believed (row 16: failed with 137).
+//!   exits 137 by itself is believed (row 17: failed with 137).
 //! - Row 12: exit 0 is no success where the protocol has a final line and none came.
 //! - Row 14: the work was finished and said so; only the process would not go.
 //! - Row 15: somebody else ended it after its result. The work counts as an iteration, but a claim must be made again by
@@ -99,7 +100,7 @@ fn unfinished(status: Status, text: String) -> Ending {
     }
 }
 
-/// Rows 13 to 16.
+/// Rows 13 to 17.
 fn completed(exit: &Exit, evidence: &Evidence, cause: Option<StopCause>) -> Ending {
     let claimed = matches!(evidence.claim, Claim::Done { .. });
     let done_or_clean = if claimed { Ending::Done } else { Ending::Clean };
@@ -108,7 +109,10 @@ fn completed(exit: &Exit, evidence: &Evidence, cause: Option<StopCause>) -> Endi
         _ if evidence.concluded && is_impatience(cause) => done_or_clean,
         Status::Lost if evidence.concluded => Ending::Clean,
         status if evidence.concluded && signal(status).is_some() => Ending::Clean,
-        Status::Code(code) => Ending::Failed { code, text: String::new() },
+        Status::Code(code) => match &evidence.limit {
+            Some(limit) => Ending::RateLimited { until: limit.resets_at },
+            None => Ending::Failed { code, text: evidence.last_words.clone() },
+        },
         Status::Signal(signal) => Ending::Killed { signal },
         Status::Lost => Ending::Lost,
     }

@@ -21,6 +21,9 @@ pub struct Evidence {
     /// The agent's client retried and no answer came after it: without a result line the cause lies with the API.
     #[serde(default)]
     pub retrying: bool,
+    /// The last line of standard error, where the exit code alone says that it failed; empty if there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub last_words: String,
     /// What it cost.
     pub usage: Usage,
     /// What was read.

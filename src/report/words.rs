@@ -184,7 +184,7 @@ pub fn run_ending(name: &str, ending: &RunEnding, board: &Board, at: Wall, zone:
             last(*times)
         ),
         RunEnding::PersonNeeded { text } => {
-            format!("stopped: a person must act: {}. Then: {resume}", sentence(text))
+            format!("stopped: a person must act: {}. Then: {resume} (with other settings: start anew)", sentence(text))
         }
         RunEnding::CannotWrite { error } => {
             format!(
@@ -398,7 +398,7 @@ mod tests {
         );
         assert_eq!(
             line(&RunEnding::PersonNeeded { text: "Please run /login.\n".into() }, 1),
-            "stopped: a person must act: Please run /login. Then: swarm loop --resume web"
+            "stopped: a person must act: Please run /login. Then: swarm loop --resume web (with other settings: start anew)"
         );
         assert_eq!(
             line(&RunEnding::Stopped { signal: 2 }, 3),

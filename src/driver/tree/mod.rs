@@ -110,12 +110,17 @@ impl LoopTree {
         Ok(Ready { log, raw_from, text_from, survey: Survey::default() })
     }
 
-    /// The tree before an attempt. What git says of uncommitted work is carried over, or not known: it is asked after an
-    /// attempt, where it matters.
+    /// The tree before an attempt. What git says of uncommitted work is asked once at the run's beginning, then carried
+    /// over, or not known: it is asked after an attempt, where it matters.
     async fn survey_before(&self, before: Option<Survey>) -> Survey {
         let (head, boxes) = (self.head().await, self.boxes());
-        let unchanged = before.filter(|before| before.head == head && before.boxes == boxes);
-        Survey { head, boxes, tree: unchanged.map_or(Tree::Unknown, |before| before.tree) }
+        let tree = match (before, Repository::around(&self.0.folder)) {
+            // The run's first look: what lies there uncommitted already is nobody's progress.
+            (None, Some(repository)) => repository.status().await,
+            (Some(before), _) if before.head == head && before.boxes == boxes => before.tree,
+            _ => Tree::Unknown,
+        };
+        Survey { head, boxes, tree }
     }
 
     /// The tree after an attempt. A commit or a ticked box is progress enough: git status costs, and is left out then.
@@ -193,9 +198,9 @@ impl Workspace for LoopTree {
     ) -> impl Future<Output = Result<Ready, Problem>> + 'static {
         let (tree, attempt) = (self.clone(), attempt.clone());
         async move {
-            let survey = tree.survey_before(before).await;
+            // The logs first: once their folder ignores itself, they are not taken for somebody's uncommitted work.
             let ready = tree.reserve(&attempt, log, refused.as_deref())?;
-            Ok(Ready { survey, ..ready })
+            Ok(Ready { survey: tree.survey_before(before).await, ..ready })
         }
     }
 
