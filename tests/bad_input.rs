@@ -174,3 +174,18 @@ fn unknown_words() {
     refused(nothing, &["loop", "--resume", "nobody"], 1, &["'nobody' not found"]);
     assert!(Path::new(env!("CARGO_BIN_EXE_swarm")).exists());
 }
+
+/// The run's record could not name such a folder: refused before a log folder or a run is made.
+#[test]
+fn a_folder_whose_name_is_not_utf8() {
+    use std::os::unix::ffi::OsStrExt;
+    let scratch = Scratch::new();
+    let folder = scratch.repo().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("PROMPT.md"), "Work. End with /done\n").unwrap();
+    let output = scratch.swarm(&with_agent(&["loop", "1"])).current_dir(&folder).output().unwrap();
+    let text = words(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("not UTF-8") && text.contains("\n  hint: "), "{text}");
+    assert!(!folder.join(".loop-logs").exists());
+}

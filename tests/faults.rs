@@ -205,11 +205,48 @@ fn f03_death_between_the_workers_start_and_the_journal_never_doubles_it() {
     }
 }
 
+/// Each iteration says something, commits it, and the fourth is done.
+const FOUR: &str =
+    "echo $N; echo words $N; git commit --quiet --allow-empty --message=$N; [ $N -ge 4 ] && echo /done; true";
+
+/// What must be the same whatever became of the supervisors: the facts without times, ids of processes and what only a
+/// second supervisor says; every log; the commits.
+fn substance(stage: &Stage) -> (Vec<Value>, Vec<String>, String) {
+    let lines = swarm::journal::FileJournal::read(&stage.journal()).unwrap().lines;
+    let facts = lines.iter().map(|line| serde_json::from_str(line).unwrap());
+    let told = |fact: &Value| {
+        let by_a_second = ["run_resumed", "attempt_adopted", "attempt_launched"];
+        !by_a_second.iter().any(|name| fact["fact"] == *name)
+    };
+    let facts = facts.filter(told).map(timeless).collect();
+    let logs = (1..=4).map(|number| String::from_utf8(stage.raw(number)).unwrap());
+    let text = |number| std::fs::read_to_string(stage.scratch.log(&format!("iteration-{number}.log"))).unwrap();
+    (facts, logs.chain((1..=4).map(text)).collect(), stage.scratch.git(&["log", "--format=%s"]))
+}
+
+/// The same without what differs between any two runs.
+fn timeless(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            let differs = ["seq", "tick", "wall", "run", "boot_id", "head", "lasted"];
+            fields.retain(|name, _| !differs.contains(&name.as_str()));
+            fields.values_mut().for_each(|field| *field = timeless(field.take()));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = timeless(item.take())),
+        _ => {}
+    }
+    value
+}
+
 #[test]
 fn f04_deaths_at_random_lose_and_double_nothing() {
     let first = std::env::var("SWARM_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds = first.map_or(0..12, |seed: u64| seed..seed + 1);
     let points: Vec<&str> = supervisor_points().collect();
+    let unbroken = Stage::new(FOUR);
+    assert_eq!(unbroken.run(&["9"]).code, 0);
+    let unbroken = substance(&unbroken);
+    assert_eq!(unbroken.2, "4\n3\n2\n1\nstart\n");
     let mut hit = std::collections::BTreeSet::new();
     for seed in seeds {
         eprintln!("replay: SWARM_SEED={seed} cargo test --features testing --test faults f04_");
@@ -220,30 +257,32 @@ fn f04_deaths_at_random_lose_and_double_nothing() {
             random ^= random << 17;
             (random % bound as u64) as usize
         };
-        let stage = Stage::new("echo $N; echo words $N; [ $N -ge 4 ] && echo /done; true");
+        let stage = Stage::new(FOUR);
         let mut arguments = vec!["9"];
         let finished = (0..40).find_map(|life| {
             let mut command = stage.command(&arguments);
+            // In turn, so that each is hit by some seed; how far a life comes is the random part.
+            let point = points[(seed as usize + life) % points.len()];
             if life < 8 {
-                let (point, times) = (points[next(points.len())], 1 + next(3));
-                command.env("SWARM_FAILPOINT", format!("{point}@{times}:abort"));
+                command.env("SWARM_FAILPOINT", format!("{point}@{}:abort", 1 + next(3)));
+            }
+            let finished = Running::start(command).finish();
+            if finished.code == 137 {
                 hit.insert(point);
             }
-            let life = Running::start(command).finish();
-            arguments = vec!["--resume"];
-            (life.code != 137).then_some(life)
+            // A death before the run is made leaves nothing to go on with: it is started again.
+            let made = stage.scratch.below(&stage.scratch.state()).iter().any(|path| path.ends_with("run.json"));
+            arguments = vec![if made { "--resume" } else { "9" }];
+            (finished.code != 137).then_some(finished)
         });
         let finished = finished.expect("it ends");
-        // A death before the run's first fact leaves nothing to go on with; every other one does.
-        if finished.words.contains("no loop was ever started") {
-            continue;
-        }
         assert_eq!(finished.code, 0, "seed {seed}: {}", finished.words);
         assert_eq!(stage.starts(), 4, "seed {seed}");
         stage.logs_are_whole(4);
+        assert_eq!(substance(&stage), unbroken, "seed {seed}");
         stage.nobody_is_left();
     }
-    assert!(first.is_some() || hit.len() == points.len(), "points never tried: {points:?} but {hit:?}");
+    assert!(first.is_some() || hit.len() == points.len(), "points never hit: {points:?} but {hit:?}");
 }
 
 #[test]
@@ -278,6 +317,29 @@ fn f05_a_start_waits_for_a_holder_that_is_stopping() {
 }
 
 #[test]
+fn f07_a_worker_whose_parent_never_reaps_is_over_at_once() {
+    let mut helper = Command::new(std::env::current_exe().unwrap());
+    helper.args(["--ignored", "--exact", "--nocapture", "among_zombies"]);
+    assert!(helper.status().unwrap().success());
+}
+
+#[test]
+#[ignore = "started by another test, in a process that takes orphans in and reaps none"]
+fn among_zombies() {
+    nix::sys::prctl::set_child_subreaper(true).unwrap();
+    let stage = Stage::new(&format!("{MEETS} echo /done"));
+    let first = stage.start(&["3"]);
+    let shim = Pid::from_raw(parent(stage.worker()));
+    kill_supervisor(first);
+    let mut second = stage.start(&["--resume"]);
+    second.wait_for(is("worker_adopted"));
+    stage.go.say("go");
+    let finished = second.finish();
+    assert_eq!((finished.code, finished.endings()), (0, vec!["done"]), "{}", finished.words);
+    assert_eq!((state_of(shim), parent(shim)), (Some('Z'), std::process::id().cast_signed()));
+}
+
+#[test]
 fn f08_a_grandchild_in_a_session_of_its_own_does_not_survive_the_iteration() {
     let stage = Stage::new("setsid sh -c 'echo $$ >$MEET/begun; exec sleep 100' & cat $MEET/go >/dev/null; echo /done");
     let run = stage.start(&["1"]);
@@ -297,6 +359,26 @@ fn f10_a_worker_that_ignores_term_is_killed_after_the_grace() {
     let finished = run.finish();
     assert_eq!(finished.code, 130, "{}", finished.words);
     assert_eq!(finished.endings(), ["stopped"]);
+    stage.nobody_is_left();
+}
+
+#[test]
+fn f11_an_agent_that_never_exits_after_its_result_has_done_its_work() {
+    let result = r#"{"type":"result","subtype":"success","is_error":false,"result":"All is done.\n/done","session_id":"s","terminal_reason":"completed","num_turns":1,"total_cost_usd":0.5}"#;
+    let stage = Stage::new(&format!("cat >/dev/null; printf '%s\\n' '{result}'; exec sleep 100"));
+    let bin = stage.scratch.path("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let claude = format!("#!/bin/sh\nexec sh {}\n", stage.scratch.path("agent.sh").display());
+    std::fs::write(bin.join("claude"), claude).unwrap();
+    std::fs::set_permissions(bin.join("claude"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let mut command = stage.scratch.swarm(&["loop", "3", "--format", "json", "--result-grace", "300ms"]);
+    command.env("MEET", stage.scratch.path("meet"));
+    command.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+    let finished = Running::start(command).finish();
+    assert_eq!((finished.code, finished.endings()), (0, vec!["done"]), "{}", finished.words);
+    let ended = finished.events.iter().find(|event| event["event"] == "iteration_ended").unwrap();
+    assert_eq!(ended["notes"][0]["note"], "hung_after_result", "{ended}");
+    assert_eq!(stage.starts(), 1);
     stage.nobody_is_left();
 }
 
@@ -332,6 +414,59 @@ fn f18_the_done_word_in_the_prompt_is_not_done() {
     let stage = Stage::new("cat; echo 'I will say /done later'");
     let finished = stage.run(&["1"]);
     assert_eq!(finished.code, 3, "{}", finished.words);
+}
+
+/// A loop whose log folder is a disk of its own, with room for less than its agent says; and that folder from outside.
+fn on_a_small_disk(stage: &Stage, arguments: &[&str]) -> (Running, PathBuf, std::fs::File) {
+    let logs = stage.scratch.repo().join(".loop-logs");
+    std::fs::create_dir(&logs).unwrap();
+    let inner = stage.command(arguments);
+    let mount = "mount -t tmpfs -o size=1m none \"$LOGS\" && head -c 900k /dev/zero >\"$LOGS/filler\" && exec \"$@\"";
+    let mut command = stage.scratch.command("unshare");
+    command.args(["--mount", "sh", "-c", mount, "sh"]).arg(inner.get_program()).args(inner.get_args());
+    command.env("LOGS", &logs).env("MEET", stage.scratch.path("meet"));
+    let mut run = Running::start(command);
+    run.wait_for(is("log_blocked"));
+    let outside = std::fs::File::open(format!("/proc/{}/root{}", run.pid, logs.display())).unwrap();
+    let path = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&outside)));
+    (run, path, outside)
+}
+
+const WORDY: &str = "head -c 500000 /dev/zero | tr '\\0' x; echo; echo /done";
+
+#[test]
+fn f19_a_loop_on_a_full_disk_goes_on_when_there_is_room() {
+    let stage = Stage::new(WORDY);
+    let (run, logs, _open) = on_a_small_disk(&stage, &["3"]);
+    std::fs::remove_file(logs.join("filler")).unwrap();
+    let finished = run.finish();
+    assert_eq!((finished.code, finished.endings()), (0, vec!["done"]), "{}", finished.words);
+    let raw = std::fs::read(logs.join("iteration-1.log.raw")).unwrap();
+    assert!(raw == [&b"x".repeat(500_000)[..], b"\n/done\n"].concat(), "{} bytes", raw.len());
+    assert_eq!(stage.starts(), 1);
+    stage.nobody_is_left();
+}
+
+#[test]
+fn f19_a_disk_that_stays_full_ends_the_run_and_never_as_done() {
+    let stage = Stage::new(WORDY);
+    let (run, _logs, _open) = on_a_small_disk(&stage, &["3", "--disk-wait", "300ms"]);
+    let finished = run.finish();
+    assert_eq!((finished.code, finished.endings()), (74, vec!["log_full"]), "{}", finished.words);
+    stage.nobody_is_left();
+}
+
+#[test]
+fn f20_a_state_folder_that_vanishes_ends_the_run() {
+    let stage = Stage::new(&format!("{MEETS} echo /done"));
+    let run = stage.start(&["3"]);
+    stage.worker();
+    std::fs::remove_dir_all(stage.scratch.state()).unwrap();
+    stage.go.say("go");
+    let finished = run.finish();
+    assert_eq!(finished.code, 74, "{}", finished.words);
+    assert_eq!(stage.starts(), 1);
+    stage.nobody_is_left();
 }
 
 #[test]
@@ -397,6 +532,154 @@ fn f22_an_emptied_journal_loses_no_worker() {
 }
 
 #[test]
+fn f22_a_damaged_line_anywhere_doubles_nothing() {
+    let lines = |stage: &Stage| swarm::journal::FileJournal::read(&stage.journal()).unwrap().lines;
+    for damaged in 0.. {
+        let stage = Stage::new(&format!("if [ $N -ge 2 ]; then {MEETS} echo /done; exit; fi; echo words"));
+        let first = stage.start(&["3"]);
+        stage.worker();
+        kill_supervisor(first);
+        let mut lines = lines(&stage);
+        if damaged >= lines.len() {
+            assert!(damaged > 4, "a short journal: {lines:?}");
+            kill_worker_of(&stage);
+            return;
+        }
+        let mut bytes = Vec::new();
+        lines.remove(damaged);
+        lines.iter().for_each(|line| swarm::journal::lines::encode(line, &mut bytes));
+        std::fs::write(stage.journal(), bytes).unwrap();
+        let mut second = stage.start(&["--resume"]);
+        second.wait_for(is("worker_adopted"));
+        stage.go.say("go");
+        let finished = second.finish();
+        assert_eq!((finished.code, stage.starts()), (0, 2), "without line {damaged}: {}", finished.words);
+        stage.nobody_is_left();
+    }
+}
+
+/// Ends what a test left on purpose.
+fn kill_worker_of(stage: &Stage) {
+    let fresh = stage.start(&["1", "--restart"]);
+    stage.worker();
+    stage.go.say("go");
+    assert_eq!(fresh.finish().code, 0);
+}
+
+#[test]
+fn f22_a_damaged_record_hides_no_living_worker() {
+    let stage = Stage::new(&format!("if [ $N -ge 2 ]; then echo /done; exit; fi; {MEETS} true"));
+    let first = stage.start(&["3"]);
+    let worker = stage.worker();
+    kill_supervisor(first);
+    std::fs::write(stage.journal().with_file_name("run.json"), "{").unwrap();
+    let refused = stage.run(&["3"]);
+    assert_eq!(refused.code, 73, "{}", refused.words);
+    assert!(refused.words.contains(&format!("pid {worker}")), "{}", refused.words);
+    let shim = Pid::from_raw(parent(worker));
+    stage.go.say("go");
+    wait_for_nobody(shim);
+    let next = stage.run(&["3"]);
+    assert_eq!((next.code, stage.starts()), (0, 2), "{}", next.words);
+}
+
+#[test]
+fn f22_a_journal_that_was_removed_stops_no_start() {
+    let stage = Stage::new("echo /done");
+    assert_eq!(stage.run(&["1"]).code, 0);
+    std::fs::remove_file(stage.journal()).unwrap();
+    let finished = stage.run(&["1"]);
+    assert_eq!(finished.code, 0, "{}", finished.words);
+}
+
+#[test]
+fn f22_a_newer_journal_is_refused_untouched_and_stops_no_start() {
+    let stage = Stage::new(&format!("{MEETS} true"));
+    let first = stage.start(&["3"]);
+    let worker = stage.worker();
+    let shim = parent(worker);
+    kill_supervisor(first);
+    let journal = stage.journal();
+    let mut bytes = Vec::new();
+    for line in swarm::journal::FileJournal::read(&journal).unwrap().lines {
+        swarm::journal::lines::encode(&line.replace(r#""version":1"#, r#""version":2"#), &mut bytes);
+    }
+    std::fs::write(&journal, &bytes).unwrap();
+    let refused = stage.run(&["--resume"]);
+    assert_eq!(refused.code, 1, "{}", refused.words);
+    assert!(refused.words.contains("newer version"), "{}", refused.words);
+    kill(Pid::from_raw(shim), Signal::SIGKILL).unwrap();
+    nix::sys::signal::killpg(worker, Signal::SIGKILL).unwrap();
+    wait_for_nobody(worker);
+    let next = stage.start(&["1"]);
+    stage.worker();
+    stage.go.say("go");
+    let next = next.finish();
+    assert_eq!(next.code, 3, "{}", next.words);
+    assert!(next.words.contains("is left unfinished"), "{}", next.words);
+    assert_eq!(std::fs::read(&journal).unwrap(), bytes);
+}
+
+/// Returns when it is gone, or waits for nobody but its parent.
+fn wait_for_nobody(pid: Pid) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !matches!(state_of(pid), None | Some('Z' | 'X')) {
+        assert!(std::time::Instant::now() < deadline, "{pid} lives");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn f23_death_around_a_rename_leaves_what_was_there_readable() {
+    for point in ["files-before-rename", "files-after-rename"] {
+        let stage = Stage::new("echo /done");
+        let mut command = stage.command(&["3"]);
+        command.env("SWARM_FAILPOINT", format!("{point}:abort"));
+        assert_eq!(Running::start(command).finish().code, 137, "{point}");
+        let listed = stage.scratch.swarm(&["loop", "ls"]).output().unwrap();
+        assert!(listed.status.success(), "{point}: {}", words(&listed));
+        let next = stage.run(&["3"]);
+        assert_eq!(next.code, 0, "{point}: {}", next.words);
+        assert_eq!(stage.starts(), 1, "{point}");
+    }
+}
+
+#[test]
+fn f23_death_while_a_damaged_journal_is_replaced_loses_no_worker() {
+    for point in ["files-before-rename", "files-after-rename"] {
+        let stage = Stage::new(&format!("{MEETS} echo /done"));
+        let first = stage.start(&["3"]);
+        stage.worker();
+        kill_supervisor(first);
+        let mut bytes = std::fs::read(stage.journal()).unwrap();
+        bytes[20] ^= 1;
+        std::fs::write(stage.journal(), &bytes).unwrap();
+        let mut command = stage.command(&["--resume"]);
+        command.env("SWARM_FAILPOINT", format!("{point}:abort"));
+        assert_eq!(Running::start(command).finish().code, 137, "{point}");
+        let mut third = stage.start(&["--resume"]);
+        third.wait_for(is("worker_adopted"));
+        stage.go.say("go");
+        assert_eq!((third.finish().code, stage.starts()), (0, 1), "{point}");
+        stage.nobody_is_left();
+    }
+}
+
+#[test]
+fn f21_a_link_in_the_place_of_a_log_is_not_followed() {
+    // What a sandboxed agent could do to let us write where it cannot.
+    let stage = Stage::new(
+        "[ $N -ge 2 ] && exec echo /done; ln -s $PWD/../home/victim .loop-logs/iteration-1.err; echo bad >&2",
+    );
+    let victim = stage.scratch.path("home/victim");
+    std::fs::write(&victim, "mine\n").unwrap();
+    let finished = stage.run(&["3", "--disk-wait", "300ms"]);
+    assert_eq!((finished.code, finished.endings()), (74, vec!["log_full"]), "{}", finished.words);
+    assert_eq!(std::fs::read_to_string(victim).unwrap(), "mine\n");
+    stage.nobody_is_left();
+}
+
+#[test]
 fn f25_signals_and_the_exit_code_137_are_told_apart() {
     let stage = Stage::new("case $N in 1) kill -9 $$;; 2) kill -11 $$;; 3) exit 137;; esac; echo /done");
     let finished = stage.run(&["4"]);
@@ -424,7 +707,10 @@ fn f32_signals_end_the_run_with_their_codes() {
 
 #[test]
 fn f32_a_second_signal_is_immediate() {
-    let stage = Stage::new(&format!("trap 'echo heard >$MEET/begun' TERM; {MEETS} while :; do sleep 1; done"));
+    // No meeting in the foreground: a shell heeds its trap only after its child, and a child that is just being forked
+    // may lose the TERM that would end it.
+    let script = "trap 'echo heard >$MEET/begun' TERM; echo $$ >$MEET/begun; while :; do sleep 1; done";
+    let stage = Stage::new(script);
     let run = stage.start(&["3", "--grace", "1h"]);
     stage.worker();
     kill(run.pid, Signal::SIGINT).unwrap();
@@ -451,6 +737,33 @@ fn f32_a_suspended_run_suspends_its_worker_and_its_clocks() {
     let finished = run.finish();
     assert_eq!(finished.code, 0, "{}: {:?}", finished.words, finished.endings());
     stage.nobody_is_left();
+}
+
+const CHECK: &str = "echo check >$MEET/begun; cat $MEET/go >/dev/null";
+
+#[test]
+fn f32_a_claim_whose_check_was_interrupted_is_checked_again_and_counts() {
+    let stage = Stage::new("echo /done");
+    let first = stage.start(&["3", "--verify", CHECK]);
+    stage.begun.hear();
+    kill(first.pid, Signal::SIGTERM).unwrap();
+    assert_eq!(first.finish().code, 143);
+    let second = stage.start(&["--resume"]);
+    stage.begun.hear();
+    stage.go.say("go");
+    let finished = second.finish();
+    assert_eq!((finished.code, stage.starts()), (0, 1), "{}", finished.words);
+}
+
+#[test]
+fn f32_a_stop_after_the_iteration_waits_for_the_check_of_its_claim() {
+    let stage = Stage::new("echo /done");
+    let run = stage.start(&["3", "--verify", CHECK]);
+    stage.begun.hear();
+    assert!(stage.scratch.swarm(&["loop", "stop"]).status().unwrap().success());
+    stage.go.say("go");
+    let finished = run.finish();
+    assert_eq!((finished.code, stage.starts()), (0, 1), "{}", finished.words);
 }
 
 #[test]

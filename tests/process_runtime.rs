@@ -317,7 +317,7 @@ async fn a_large_prompt_that_nobody_reads_blocks_nobody() {
 }
 
 #[tokio::test]
-async fn endings_are_told_apart() {
+async fn f25_endings_are_told_apart() {
     let mut bench = Bench::new();
     for (script, status) in [
         ("signal:9", Status::Signal(9)),
@@ -361,7 +361,7 @@ async fn one_shim_serves_many_attempts() {
 }
 
 #[tokio::test]
-async fn descendants_in_other_sessions_are_gone_at_the_end() {
+async fn f08_descendants_in_other_sessions_are_gone_at_the_end() {
     let mut bench = Bench::new();
     let report = bench.run("setsid-child:60s;child:60s;text:bye").await;
     assert_eq!((report.output.as_slice(), report.exit.status), (b"bye\n".as_slice(), Status::Code(0)));
@@ -370,14 +370,14 @@ async fn descendants_in_other_sessions_are_gone_at_the_end() {
 }
 
 #[tokio::test]
-async fn a_descendant_that_ignores_term_is_killed() {
+async fn f08_a_descendant_that_ignores_term_is_killed() {
     let mut bench = Bench::new();
     bench.run("stubborn-child:60s;text:bye").await;
     bench.assert_nobody_left();
 }
 
 #[tokio::test]
-async fn the_exit_is_recorded_at_once_although_its_output_is_held() {
+async fn f09_the_exit_is_recorded_at_once_although_its_output_is_held() {
     let mut bench = Bench::new();
     let mut launch = bench.launch_of("hold-stdout:60s;text:bye");
     launch.keep_children = true;
@@ -401,7 +401,7 @@ async fn the_exit_is_recorded_at_once_although_its_output_is_held() {
 }
 
 #[tokio::test]
-async fn a_pipe_that_is_never_silent_is_left_in_time() {
+async fn f09_a_pipe_that_is_never_silent_is_left_in_time() {
     let mut bench = Bench::new();
     let mut launch = bench.launch_of("chatty-child:60s;text:bye");
     launch.keep_children = true;
@@ -509,7 +509,7 @@ async fn after_the_death_of_the_shim_its_family_is_ended() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_removed_is_put_back() {
+async fn f21_a_log_that_is_removed_is_put_back() {
     let mut bench = Bench::new();
     bench.launch("text:one;wait-file:go;text:two;stderr:late").await;
     bench.until("one\n").await;
@@ -556,7 +556,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_record_of_another_boot_is_gone_and_its_pid_is_nobody() {
+async fn f06_f39_a_record_of_another_boot_is_gone_and_its_pid_is_nobody() {
     let mut bench = Bench::new();
     // Its pid is ours: whoever signalled it would end this test.
     let us = swarm::host::process::identify(std::process::id() as i32).unwrap();
@@ -665,7 +665,7 @@ async fn supervisor_to_be_killed() {
 }
 
 #[test]
-fn a_death_at_any_point_of_a_start_is_recovered_from() {
+fn f03_a_death_at_any_point_of_a_start_is_recovered_from() {
     for point in
         swarm::host::failpoint::ALL.iter().filter(|name| name.starts_with("launch-") || name.starts_with("shim-"))
     {
@@ -717,7 +717,7 @@ async fn supervisor_with_a_failpoint() {
 }
 
 #[test]
-fn a_failure_at_any_step_of_a_start_is_rolled_back() {
+fn f36_a_failure_at_any_step_of_a_start_is_rolled_back() {
     for point in swarm::host::failpoint::ALL.iter().filter(|name| name.starts_with("launch-")) {
         let owned = tempfile::tempdir().unwrap();
         let mut command = helper("launch_that_fails_once", owned.path());
@@ -740,7 +740,7 @@ async fn launch_that_fails_once() {
 }
 
 #[test]
-fn a_shortage_of_descriptors_or_processes_is_an_error_and_leaves_nothing() {
+fn f35_a_shortage_of_descriptors_or_processes_is_an_error_and_leaves_nothing() {
     for test in ["launch_without_descriptors", "launch_without_processes"] {
         let owned = tempfile::tempdir().unwrap();
         assert!(finish(helper(test, owned.path())).success(), "{test}");
@@ -809,7 +809,7 @@ async fn launch_without_processes() {
 }
 
 #[test]
-fn a_full_disk_pauses_the_log_and_loses_nothing() {
+fn f19_a_full_disk_pauses_the_log_and_loses_nothing() {
     for test in ["disk_that_gets_room", "disk_that_stays_full"] {
         let owned = tempfile::tempdir().unwrap();
         let disk = owned.path().join("logs");

@@ -82,12 +82,14 @@ fn loop_command() -> Command {
 }
 
 const AFTER_HELP: &str = "\
-Every option is also an environment variable (--max-time: SWARM_MAX_TIME) and a key in swarm.toml, table [loop].
+Every option is also an environment variable (--max-time: SWARM_MAX_TIME)
+and a key in swarm.toml, table [loop].
 Durations: 90s, 30m, 1h30m, or a number of seconds.
 
-Exit codes: 0 done · 1 failed · 2 usage · 3 iterations used up · 4 time or cost limit · 5 no progress ·
-6 repeated OOM · 10 a person must act · 73 another supervisor holds it · 74 cannot write logs or state ·
-75 try later · 130/143/129 after a signal";
+Exit codes: 0 done · 1 failed · 2 usage · 3 iterations used up
+4 time or cost limit · 5 no progress · 6 repeated OOM · 10 a person must act
+73 another supervisor holds it · 74 cannot write logs or state · 75 try later
+130/143/129 after a signal";
 
 fn option(key: &Key) -> Arg {
     let variable = match key.legacy {

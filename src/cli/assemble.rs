@@ -103,7 +103,9 @@ async fn drive(
             .audience()
             .last_word(&format!("left; the agent goes on. `swarm loop --resume {}` takes it over again", record.name)),
         Outcome::CannotWrite(error) => {
-            driver.audience().last_word(&format!("the journal cannot be written: {error}; the agent was ended"));
+            driver
+                .audience()
+                .last_word(&format!("the journal cannot be written: {error}; an agent that was followed was ended"));
         }
         Outcome::CannotFollow(attempt, error) => {
             let number = attempt.number;
@@ -124,7 +126,8 @@ fn put_back(
     boot_id: &str,
 ) -> Result<Board> {
     let mut board = Board::replay(&facts);
-    let live = live_attempts(folder.path()).unwrap_or_default();
+    let live = live_attempts(folder.path())
+        .map_err(|error| Error::failed(format!("cannot look for workers of {}: {error}", folder.path().display())))?;
     let known = Known { run: &record.id, policy: &settings.policy, boot_id, live: &live };
     let missing = recover::missing(&board, &known, clock::now());
     if missing.is_empty() {

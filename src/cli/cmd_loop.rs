@@ -9,10 +9,12 @@ use super::loop_settings::LoopSettings;
 use super::runs::{self, Run};
 use super::settings::{Settings, Sources};
 use super::{args, detach, print};
+use crate::engine::{Board, Fact, Stamped, fact};
 use crate::host::{clock, files, lock};
 use crate::journal::{FileJournal, Home, RunFolder, RunRecord, run};
-use crate::model::{RunEnding, RunId};
+use crate::model::{Handle, RunEnding, RunId};
 use crate::report::LoopLog;
+use crate::runtime::process::live_attempts;
 use clap::ArgMatches;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,6 +35,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     if let Some(name) = matches.get_one::<String>("resume") {
         return resume(matches, Some(name.as_str()).filter(|name| !name.is_empty()));
     }
+    check_spelling(&folder)?;
     let sources = Sources::real(args::flags(matches), &folder);
     let settings = Settings::resolve(&sources)?;
     let command: Vec<String> = matches.get_many("AGENT").into_iter().flatten().cloned().collect();
@@ -51,6 +54,15 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     let logs = runs::log_folder(&start.folder);
     let name = start.run_name();
     start.run().inspect_err(|error| remember(&logs, &name, error))
+}
+
+/// The run's record is JSON: it can hold no path that is not UTF-8.
+fn check_spelling(folder: &Path) -> Result<()> {
+    match folder.to_str() {
+        Some(_) => Ok(()),
+        None => Err(Error::usage(format!("the path of this folder is not UTF-8: {}", folder.display()))
+            .hint("rename the folder, or start the loop in another one")),
+    }
 }
 
 /// A refusal is also a line in `loop.log`, for a pane that is gone; where there are no logs yet, none are made for it.
@@ -151,9 +163,12 @@ impl Start {
         if self.share_tree {
             return Ok(());
         }
+        refuse_beside_unreadable(home, tree)?;
         let left = runs::all(home)?.into_iter().filter(|run| run.record.tree == tree && run.unfinished());
         for run in left.filter(|run| run.supervisor().is_none()) {
-            let live = crate::runtime::process::live_attempts(run.folder.path()).unwrap_or_default();
+            let live = live_attempts(run.folder.path()).map_err(|error| {
+                Error::failed(format!("cannot look for workers of {}: {error}", run.folder.path().display()))
+            })?;
             if !live.is_empty() && !self.restart {
                 return Err(Error::held(format!(
                     "the supervisor of loop '{}' died, but its worker still runs in {}",
@@ -162,14 +177,46 @@ impl Start {
                 ))
                 .hint("`swarm loop --resume` goes on with it; `--restart` ends it and starts a new run"));
             }
-            let lock = take_run(&run.folder, &run.record)?;
-            print::note(&format!("closing the unfinished run {} of loop '{}'", run.record.id, run.record.name));
-            let (journal, facts) = reopen(&run.folder)?;
-            assemble::supervise(First::Close, &run.folder, &run.record, journal, facts, &[])?;
-            drop(lock);
+            match close(&run) {
+                // It stays as it is, and nothing of it runs: no reason to start nothing in this tree for ever.
+                Err(error) if live.is_empty() && error.code == Error::FAILED => {
+                    print::warning(&format!("run {} is left unfinished: {}", run.record.id, error.message));
+                }
+                closed => closed?,
+            }
         }
         Ok(())
     }
+}
+
+/// A run whose record is damaged cannot be taken over, but its worker may live, and two in one tree spoil each other's work.
+/// Where it works is then known from the worker alone.
+fn refuse_beside_unreadable(home: &Home, tree: &Path) -> Result<()> {
+    let folders = home.runs().unwrap_or_default().into_iter();
+    for folder in folders.filter(|folder| folder.record().is_err()) {
+        let live = live_attempts(folder.path()).unwrap_or_default();
+        let workers = live.into_iter().filter_map(|live| live.handle).map(|Handle::Process { worker, .. }| worker.pid);
+        let here = |pid: &i32| {
+            std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| runs::work_tree(&folder) == tree)
+        };
+        if let Some(pid) = workers.into_iter().find(here) {
+            let record = folder.path().join("run.json");
+            return Err(Error::held(format!(
+                "a worker (pid {pid}) still runs here, and {} is damaged",
+                record.display()
+            ))
+            .hint(format!("wait for its end, or end it: kill {pid}")));
+        }
+    }
+    Ok(())
+}
+
+/// Takes a run over whose supervisor died, and ends it.
+fn close(run: &Run) -> Result<()> {
+    let _lock = take_run(&run.folder, &run.record)?;
+    print::note(&format!("closing the unfinished run {} of loop '{}'", run.record.id, run.record.name));
+    let (journal, facts) = reopen(&run.folder, &run.record)?;
+    assemble::supervise(First::Close, &run.folder, &run.record, journal, facts, &[]).map(drop)
 }
 
 /// Goes on with a run: adopts its worker, or records how it ended.
@@ -189,20 +236,28 @@ fn resume(matches: &ArgMatches, name: Option<&str>) -> Result<u8> {
     if let Some(holder) = run.supervisor() {
         return Err(held(&run.record.name, &holder));
     }
-    if matches!(run.board.finished, Some(RunEnding::Done)) {
-        return Err(Error::failed(format!("loop '{}' is done: there is nothing to go on with", run.record.name))
-            .hint("start a new run"));
-    }
+    check_not_done(&run.record.name, &run.board)?;
     let settings: LoopSettings = serde_json::from_value(run.record.settings.clone()).map_err(|error| {
         Error::failed(format!("the settings of run {} cannot be read: {error}", run.record.id)).hint("start a new run")
     })?;
     check_log_folder(&run.log_folder())?;
     let tree = take_tree(&home, &run.record.tree, &run.record.id)?;
     let lock = take_run(&run.folder, &run.record)?;
-    let (journal, facts) = reopen(&run.folder)?;
+    let (journal, facts) = reopen(&run.folder, &run.record)?;
+    // Again: a holder that was waited for may have come to the end.
+    check_not_done(&run.record.name, &Board::replay(&facts))?;
     let ending = assemble::supervise(First::Resume, &run.folder, &run.record, journal, facts, &[])?;
     drop((lock, tree));
     Ok(exit_code(&ending, &settings))
+}
+
+fn check_not_done(name: &str, board: &Board) -> Result<()> {
+    match board.finished {
+        Some(RunEnding::Done) => {
+            Err(Error::failed(format!("loop '{name}' is done: there is nothing to go on with")).hint("start a new run"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The exit code of a run that ended so; leaving (SIGQUIT) counts as that signal.
@@ -214,17 +269,29 @@ fn exit_code(ending: &Option<RunEnding>, settings: &LoopSettings) -> u8 {
     }
 }
 
-/// Opens a journal to go on with it. Lines of a newer version are refused, and the file left as it is.
-fn reopen(folder: &RunFolder) -> Result<(FileJournal, Vec<crate::engine::Stamped>)> {
+/// Opens a journal to go on with it. What a newer version wrote is refused, and the files are left as they are.
+fn reopen(folder: &RunFolder, record: &RunRecord) -> Result<(FileJournal, Vec<Stamped>)> {
     let path = folder.journal();
+    let newer = |what: &str| {
+        Error::failed(format!("the journal {} was written by a newer version: {what}", path.display()))
+            .hint("use that version of swarm, or start a new run")
+    };
     let cannot =
         |error: std::io::Error| Error::cannot_write(format!("cannot open the journal {}: {error}", path.display()));
     let seen = FileJournal::read(&path).map_err(cannot)?;
-    let facts: Vec<crate::engine::Stamped> =
-        seen.lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>().map_err(|error| {
-            Error::failed(format!("the journal {} was written by a newer version: {error}", path.display()))
-                .hint("use that version of swarm, or start a new run")
-        })?;
+    let facts: Vec<Stamped> = seen
+        .lines
+        .iter()
+        .map(|line| serde_json::from_str(line))
+        .collect::<Result<_, _>>()
+        .map_err(|error| newer(&error.to_string()))?;
+    let versions = facts.iter().filter_map(|stamped| match stamped.fact {
+        Fact::RunOpened { version, .. } => Some(version),
+        _ => None,
+    });
+    if record.schema > run::SCHEMA || versions.max().is_some_and(|version| version > fact::VERSION) {
+        return Err(newer("this one does not know all that it says"));
+    }
     let (journal, replay) = FileJournal::open(&path).map_err(cannot)?;
     if let Some(copy) = replay.quarantined {
         print::warning(&format!(

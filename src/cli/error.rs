@@ -17,9 +17,12 @@ pub struct Error {
 }
 
 impl Error {
+    /// The code of what is wrong with one thing and says nothing of another.
+    pub const FAILED: u8 = 1;
+
     /// Exit code 1: it failed.
     pub fn failed(message: impl Into<String>) -> Error {
-        Error { code: 1, message: message.into(), hint: None }
+        Error { code: Error::FAILED, message: message.into(), hint: None }
     }
 
     /// Exit code 2: bad usage, nothing was made.

@@ -217,6 +217,8 @@ impl Board {
             Fact::AttemptOpened { attempt, log, raw_from, text_from, survey, budget } => {
                 self.wait = None;
                 self.tally.iteration = self.tally.iteration.max(attempt.number);
+                // A task's attempts follow each other: one whose end a damaged journal lost is over, and is not made again.
+                self.open.retain(|earlier, _| earlier.task != attempt.task || earlier == attempt);
                 self.open.insert(
                     attempt.clone(),
                     Open {

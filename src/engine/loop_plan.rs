@@ -94,9 +94,12 @@ fn begin(run: &Run, now: Now) -> Next {
 fn over(board: &Board, run: &Run, last: &Closed, now: Now) -> Option<RunEnding> {
     let (policy, tally) = (&run.policy, &board.tally);
     let reached = |count: u32, limit: Option<u32>| limit.is_some_and(|limit| count >= limit);
+    // Also when the run was stopped before it could say so: what is done is not begun again by a resumed run.
+    if last.ending == Ending::Done && !matches!(last.check, Check::Refused(_)) {
+        return Some(RunEnding::Done);
+    }
     if !last.settled {
         match &last.ending {
-            Ending::Done if !matches!(last.check, Check::Refused(_)) => return Some(RunEnding::Done),
             Ending::AuthFailure { text } | Ending::ConfigFailure { text } => {
                 return Some(RunEnding::PersonNeeded { text: text.clone() });
             }

@@ -1,6 +1,6 @@
 //! One input in, one synchronous decision out.
 
-use super::board::{Board, Check};
+use super::board::{Board, Check, Stop};
 use super::clocks::{self, Watch};
 use super::fact::{Charge, Fact, Stamped, VERSION};
 use super::planner::{Ended, Next, Planner, Until};
@@ -550,7 +550,7 @@ impl<P: Planner> Engine<P> {
             return;
         }
         if let Some(stop) = self.board.stop {
-            return self.finish(now, RunEnding::Stopped { signal: stop.signal }, step);
+            return self.stop(now, stop, step);
         }
         if self.preparing.is_some() || self.board.suspended.is_some() {
             return;
@@ -565,6 +565,18 @@ impl<P: Planner> Engine<P> {
                 self.preparing = Some(attempt.clone());
                 step.effects.push(Effect::Prepare(attempt));
             }
+        }
+    }
+
+    /// Ends the run that the operator wants to end. "After this iteration" is after its push and the check of its claim
+    /// too, and work that is done by then is done.
+    fn stop(&mut self, now: Now, stop: Stop, step: &mut Step) {
+        let stopped = RunEnding::Stopped { signal: stop.signal };
+        let under_way = self.board.last.as_ref().is_some_and(|last| last.pushing || last.check == Check::Running);
+        match self.plan.next(&self.board, now) {
+            Next::Finish(RunEnding::Done) => self.finish(now, RunEnding::Done, step),
+            _ if under_way && !stop.at_once => {}
+            _ => self.finish(now, stopped, step),
         }
     }
 

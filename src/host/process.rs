@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zombie_has_ended_and_a_recycled_pid_is_somebody_else() {
+    fn f06_f07_a_zombie_has_ended_and_a_recycled_pid_is_somebody_else() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let id = identify(child.id() as i32).unwrap();
         assert!(is_alive(&id));

@@ -3,7 +3,7 @@
 use super::lines::{self, Decoded};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// An open journal, at its end.
@@ -31,15 +31,18 @@ impl FileJournal {
         Ok(FileJournal { file, length: 0, buffer: Vec::new() })
     }
 
-    /// Reads a journal without touching it.
+    /// Reads a journal without touching it. One that somebody removed is empty.
     pub fn read(path: &Path) -> io::Result<Decoded> {
-        Ok(lines::decode(&std::fs::read(path)?))
+        match std::fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Decoded::default()),
+            bytes => Ok(lines::decode(&bytes?)),
+        }
     }
 
     /// Opens a journal to go on with it. An unfinished last line is cut off: nobody was told of it. Any other damage is
-    /// kept beside the journal, which is then written anew with what is whole.
+    /// kept beside the journal, which is then written anew with what is whole. One that somebody removed begins anew.
     pub fn open(path: &Path) -> io::Result<(FileJournal, Replay)> {
-        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         let decoded = lines::decode(&bytes);
@@ -58,7 +61,8 @@ impl FileJournal {
         Ok((FileJournal { file, length, buffer: Vec::new() }, replay))
     }
 
-    /// Appends lines of JSON and makes them durable. On an error (a full disk) the file is as it was before.
+    /// Appends lines of JSON and makes them durable. On an error (a full disk) the file is as it was before. A journal that
+    /// was removed is an error: what is written to a file without a name is kept for nobody.
     pub fn append<'a>(&mut self, json: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
         self.buffer.clear();
         json.into_iter().for_each(|line| lines::encode(line, &mut self.buffer));
@@ -68,6 +72,9 @@ impl FileJournal {
             self.file.set_len(self.length)?;
             self.file.seek(SeekFrom::Start(self.length))?;
             return Err(error);
+        }
+        if self.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "somebody removed it"));
         }
         self.length += self.buffer.len() as u64;
         crate::host::failpoint::hit("journal-appended")

@@ -97,7 +97,9 @@ pub fn note(note: &Note) -> String {
         Note::NearMiss { why } => format!("the done word appears, but does not count: {why}"),
         Note::OpenBoxes { open } => {
             let boxes = if *open == 1 { "1 box".into() } else { format!("{open} boxes") };
-            format!("the agent says that it is done, but the plan has {boxes} open (--require-plan refuses that)")
+            format!(
+                "the agent says that it is done, but the plan has {boxes} open (--require-plan refuses such a claim)"
+            )
         }
         Note::LeftBehind { pid } => format!("process {pid} of the worker could not be ended and still runs"),
         Note::NoOpenBox => {
@@ -156,8 +158,7 @@ pub fn run_ending(name: &str, ending: &RunEnding, board: &Board, at: Wall, zone:
             sentence(error)
         ),
         RunEnding::IterationsUsed => format!(
-            "stopped: the limit of {used} is used up, and the agent does not say that it is done. Look at: {explain}; start \
-             again for more"
+            "stopped: the limit of {used} is used up, and the work is not done. Look at: {explain}; start again for more"
         ),
         RunEnding::TimeLimit => {
             let limit =

@@ -22,6 +22,8 @@ mod world;
 
 use coverage::Coverage;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use swarm::engine::{Board, Effect, Engine, Input, LoopPlan, Policy};
+use swarm::model::{AttemptId, Handle, Now, ProcessId, RunId, Span, Survey, Tick, Wall};
 
 /// Seeds, if nobody says otherwise.
 const SEEDS: u64 = 1_500;
@@ -78,4 +80,27 @@ fn a_run_whose_supervisors_die_equals_its_unbroken_twin() {
         assert!(unbroken.words() == broken.words(), "the raw logs differ");
         broken.coverage
     });
+}
+
+#[test]
+fn f34_a_wall_clock_that_jumps_moves_no_timeout() {
+    const HOUR: i64 = 3_600_000;
+    for jump in [-HOUR, HOUR] {
+        let policy = Policy { idle_timeout: Some(Span::seconds(60)), start_timeout: None, ..Policy::default() };
+        let mut engine = Engine::new(LoopPlan, Board::default());
+        let run = RunId("r".to_owned());
+        let attempt = AttemptId { run: run.clone(), task: LoopPlan::task(), number: 1, tries: 1 };
+        let id = ProcessId { pid: 1, start_time: 1, boot_id: "b".to_owned() };
+        let handle = Handle::Process { shim: id.clone(), worker: id };
+        let at = |seconds: u64, jump: i64| Now { tick: Tick(seconds * 1000), wall: Wall(2 * HOUR + jump) };
+        engine.step(at(0, 0), Input::Begin { run, policy, boot_id: "b".to_owned() });
+        let survey = Survey::default();
+        engine.step(at(0, 0), Input::Prepared { attempt: attempt.clone(), log: 1, raw_from: 0, text_from: 0, survey });
+        engine.step(at(0, 0), Input::Launched { attempt: attempt.clone(), handle });
+        let early = engine.step(at(59, jump), Input::Woke);
+        assert!(early.effects.is_empty(), "{jump}: {early:?}");
+        assert_eq!((early.wake.tick, early.wake.wall), (Some(Tick(60_000)), None), "{jump}");
+        let due = engine.step(at(60, jump), Input::Woke);
+        assert_eq!(due.effects, [Effect::Term(attempt)], "{jump}");
+    }
 }

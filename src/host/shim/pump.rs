@@ -134,10 +134,11 @@ impl Pump {
     }
 }
 
-/// Opens a log for writing behind its end. Its folder is made again if it is gone.
+/// Opens a log for writing behind its end. Its folder is made again if it is gone. A link in its place is an error: the
+/// worker can put one there, and a sandboxed one must not reach through us what it cannot reach itself.
 fn open_log(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
     let opened = options.open(path).or_else(|error| match (error.kind(), path.parent()) {
         (io::ErrorKind::NotFound, Some(folder)) => {
             std::fs::create_dir_all(folder)?;

@@ -182,11 +182,13 @@ impl Made {
 
     /// Opens the raw log, and makes it if there is none.
     fn log(&mut self, path: &Path) -> io::Result<Log> {
-        let file = match File::open(path) {
+        // A link in its place is not followed, no more than by the shim that writes it.
+        let open = || OpenOptions::new().read(true).custom_flags(nix::libc::O_NOFOLLOW).open(path);
+        let file = match open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+                files::create_private(path)?;
                 self.log = Some(path.to_owned());
-                File::open(path)?
+                open()?
             }
             file => file?,
         };
