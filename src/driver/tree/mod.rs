@@ -113,8 +113,9 @@ impl LoopTree {
     /// The tree before an attempt. What git says of uncommitted work is asked once at the run's beginning, then carried
     /// over, or not known: it is asked after an attempt, where it matters.
     async fn survey_before(&self, before: Option<Survey>) -> Survey {
-        let (head, boxes) = (self.head().await, self.boxes());
-        let tree = match (before, Repository::around(&self.0.folder)) {
+        let repository = Repository::around(&self.0.folder);
+        let (head, boxes) = (head(&repository).await, self.boxes());
+        let tree = match (before, repository) {
             // The run's first look: what lies there uncommitted already is nobody's progress.
             (None, Some(repository)) => repository.status().await,
             (Some(before), _) if before.head == head && before.boxes == boxes => before.tree,
@@ -125,17 +126,14 @@ impl LoopTree {
 
     /// The tree after an attempt. A commit or a ticked box is progress enough: git status costs, and is left out then.
     async fn survey_after(&self, before: &Survey) -> Survey {
-        let (head, boxes) = (self.head().await, self.boxes());
+        let repository = Repository::around(&self.0.folder);
+        let (head, boxes) = (head(&repository).await, self.boxes());
         let ticked = done(&boxes) > done(&before.boxes);
-        let tree = match Repository::around(&self.0.folder).filter(|_| head == before.head && !ticked) {
+        let tree = match repository.filter(|_| head == before.head && !ticked) {
             Some(repository) => repository.status().await,
             None => Tree::Unknown,
         };
         Survey { head, boxes, tree }
-    }
-
-    async fn head(&self) -> Option<String> {
-        Repository::around(&self.0.folder)?.head().await
     }
 
     fn boxes(&self) -> Option<Boxes> {
@@ -166,6 +164,11 @@ impl LoopTree {
     fn environment(&self, attempt: &AttemptId) -> Vec<(OsString, Option<OsString>)> {
         environment::of(&self.0.agent.env, &self.0.run, &self.0.name, attempt)
     }
+}
+
+/// The commit that HEAD is at.
+async fn head(repository: &Option<Repository>) -> Option<String> {
+    repository.as_ref()?.head().await
 }
 
 /// Name of the composed prompt in the attempt's folder.
