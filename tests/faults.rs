@@ -340,6 +340,23 @@ fn among_zombies() {
 }
 
 #[test]
+fn a_run_that_shares_its_tree_is_resumed_beside_the_other_one() {
+    let stage = Stage::new("echo $$ >$MEET/begun; cat $MEET/go$N >/dev/null; echo /done");
+    let go = [1, 2].map(|number| Meeting::new(stage.scratch.path(&format!("meet/go{number}"))));
+    let first = stage.start(&["3"]);
+    stage.worker();
+    let mut shared = stage.start(&["3", "--share-tree", "--name", "beside"]);
+    shared.wait_for(is("worker_started"));
+    stage.worker();
+    kill_supervisor(shared);
+    let mut second = stage.start(&["--resume", "beside"]);
+    second.wait_for(is("worker_adopted"));
+    go.iter().for_each(|go| go.say("go"));
+    assert_eq!((second.finish().code, first.finish().code), (0, 0));
+    stage.nobody_is_left();
+}
+
+#[test]
 fn f05_a_detached_start_is_refused_before_it_is_detached() {
     let stage = Stage::new(&format!("{MEETS} echo /done"));
     let first = stage.start(&["3"]);

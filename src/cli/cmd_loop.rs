@@ -106,6 +106,7 @@ impl Start {
         let name = unique_name(&home, self.run_name())?;
         let folder = home.run(&id);
         let record = RunRecord {
+            share_tree: self.share_tree,
             schema: run::SCHEMA,
             id: id.clone(),
             name,
@@ -254,7 +255,7 @@ fn resume(matches: &ArgMatches, name: Option<&str>) -> Result<u8> {
         Error::failed(format!("the settings of run {} cannot be read: {error}", run.record.id)).hint("start a new run")
     })?;
     check_log_folder(&run.log_folder())?;
-    let tree = take_tree(&home, &run.record.tree, &run.record.id)?;
+    let tree = if run.record.share_tree { None } else { Some(take_tree(&home, &run.record.tree, &run.record.id)?) };
     let lock = take_run(&run.folder, &run.record)?;
     let (journal, facts) = reopen(&run.folder, &run.record)?;
     // Again: a holder that was waited for may have come to the end.

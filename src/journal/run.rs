@@ -21,6 +21,9 @@ pub struct RunRecord {
     pub name: String,
     /// The work tree's real path: no two loops share it.
     pub tree: PathBuf,
+    /// It shares its work tree with other loops, and holds no lock on it.
+    #[serde(default)]
+    pub share_tree: bool,
     /// The folder that it was started in: the agents run there, and the logs lie there.
     pub folder: PathBuf,
     /// When it was made.
