@@ -35,7 +35,7 @@ pub enum Agent {
 }
 
 /// What a run asks of its agent. What an agent cannot be told is left out of its command line; the caller finds out by
-/// [`Agent::takes_turns`] and [`Agent::takes_budget`].
+/// [`Agent::takes_model`] and [`Agent::takes_turns`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Invocation {
     /// The command after `--`. Used by [`Agent::Plain`] alone.
@@ -149,11 +149,6 @@ impl Agent {
 
     /// Can it be given a limit of turns?
     pub fn takes_turns(&self) -> bool {
-        matches!(self, Agent::Claude)
-    }
-
-    /// Can it be given a budget in USD?
-    pub fn takes_budget(&self) -> bool {
         matches!(self, Agent::Claude)
     }
 

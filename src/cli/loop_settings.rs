@@ -104,7 +104,7 @@ impl LoopSettings {
 
     /// The done rule.
     pub fn rule(&self) -> Result<DoneRule> {
-        let which = done_match(&self.done_match).ok_or_else(|| {
+        let which = DoneMatch::named(&self.done_match).ok_or_else(|| {
             Error::usage(format!("done-match: `{}` is none of the rules", self.done_match))
                 .hint("use last, line or anywhere")
         })?;
@@ -152,6 +152,12 @@ impl LoopSettings {
         warnings.extend(
             container_variables().map(|name| format!("{name} has no effect: the sandbox is not in this version")),
         );
+        if self.model.is_some() && !self.agent().takes_model() {
+            warnings.push(format!("--model has no effect: {} cannot be told of it", self.agent));
+        }
+        if self.max_turns.is_some() && !self.agent().takes_turns() {
+            warnings.push(format!("--max-turns has no effect: {} cannot be told of it", self.agent));
+        }
         let argv = self.argv(None);
         let program = argv.first().cloned().unwrap_or_default();
         if find_program(&program).is_none() {
@@ -172,16 +178,6 @@ impl LoopSettings {
 fn container_variables() -> impl Iterator<Item = &'static str> {
     let names = ["MEMORY_LIMIT", "CPU_LIMIT", "PIDS_LIMIT", "SANDBOX_IMAGE", "SANDBOX_NETWORK"];
     names.into_iter().filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
-}
-
-/// The match rule of that word.
-pub fn done_match(word: &str) -> Option<DoneMatch> {
-    match word {
-        "last" => Some(DoneMatch::Last),
-        "line" => Some(DoneMatch::Line),
-        "anywhere" => Some(DoneMatch::Anywhere),
-        _ => None,
-    }
 }
 
 fn agent(settings: &Settings, command: &[String]) -> Result<Agent> {
