@@ -86,19 +86,20 @@ impl Stage {
         std::fs::read(self.scratch.log(&format!("iteration-{number}.log.raw"))).unwrap()
     }
 
-    /// No process of this stage is left: each knows it by its environment.
-    fn nobody_is_left(&self) {
+    /// The processes of this stage: each knows it by its environment.
+    fn processes(&self) -> Vec<Pid> {
         let mark = format!("MEET={}", self.scratch.path("meet").display());
-        let left: Vec<String> = std::fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
-            .filter(|pid| {
-                let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-                environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
-            })
-            .map(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default())
-            .collect();
+        let names = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let belongs = |pid: &i32| {
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
+        };
+        names.filter_map(|name| name.parse().ok()).filter(belongs).map(Pid::from_raw).collect()
+    }
+
+    fn nobody_is_left(&self) {
+        let words = |pid: &Pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let left: Vec<String> = self.processes().iter().map(words).collect();
         assert!(left.is_empty(), "left behind: {left:?}");
     }
 
@@ -110,6 +111,15 @@ impl Stage {
     fn status(&self) -> Value {
         let output = self.scratch.swarm(&["loop", "status", "--json"]).output().unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    }
+}
+
+impl Drop for Stage {
+    /// A test that failed in the middle leaves processes; each is ended by its id.
+    fn drop(&mut self) {
+        for pid in self.processes() {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
     }
 }
 
