@@ -3,6 +3,7 @@
 
 pub mod control;
 pub mod orders;
+pub mod real;
 pub mod seams;
 pub mod tree;
 
