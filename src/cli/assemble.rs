@@ -3,9 +3,9 @@
 use super::audience::RealAudience;
 use super::error::{Error, Result};
 use super::loop_settings::LoopSettings;
-use super::recover::{self, Known};
 use crate::driver::orders::RealOrders;
 use crate::driver::real::{FactsFile, RealClock};
+use crate::driver::recover::{self, Known};
 use crate::driver::seams::Order;
 use crate::driver::{Driver, Outcome, Parts, control};
 use crate::engine::{Ask, Board, Input, LoopPlan, Stamped};
@@ -125,7 +125,7 @@ fn put_back(
     let mut board = Board::replay(&facts);
     let live = live_attempts(folder.path())
         .map_err(|error| Error::failed(format!("cannot look for workers of {}: {error}", folder.path().display())))?;
-    let known = Known { run: &record.id, policy: &settings.policy, boot_id, live: &live };
+    let known = Known { run: &record.id, task: LoopPlan::task(), policy: &settings.policy, boot_id, live: &live };
     let missing = recover::missing(&board, &known, clock::now());
     if missing.is_empty() {
         return Ok(board);

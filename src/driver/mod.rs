@@ -4,6 +4,7 @@
 pub mod control;
 pub mod orders;
 pub mod real;
+pub mod recover;
 pub mod seams;
 pub mod tree;
 

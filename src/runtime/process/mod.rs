@@ -7,7 +7,10 @@
 mod follow;
 mod leftovers;
 mod shims;
+mod standing;
 mod start;
+
+pub use standing::{Standing, standing};
 
 use super::{Event, Nudge, Runtime};
 use crate::host::inotify::{Change, Watch, Watcher};
