@@ -10,13 +10,25 @@ use std::path::{Path, PathBuf};
 /// Replaces `path` by `bytes`, so that any reader at any time, also after a power cut, finds the old or the new whole.
 /// Mode 0600. On an error the old file is unharmed and the temporary one is gone.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = sibling(path, &format!(".{}.tmp", std::process::id()));
-    let result = write_synced(&temporary, bytes)
+    replace(path, &sibling(path, &format!(".{}.tmp", std::process::id())), bytes)
+}
+
+/// As [`write_atomic`], for a file whose writers hold a lock. The temporary file then needs one name only: what a writer
+/// leaves that dies, the next one replaces, and nothing piles up.
+pub fn write_atomic_locked(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = sibling(path, ".tmp");
+    // Whoever it belongs to: the folder is ours.
+    remove(&temporary)?;
+    replace(path, &temporary, bytes)
+}
+
+fn replace(path: &Path, temporary: &Path, bytes: &[u8]) -> io::Result<()> {
+    let result = write_synced(temporary, bytes)
         .and_then(|()| failpoint::hit("files-before-rename"))
-        .and_then(|()| std::fs::rename(&temporary, path));
+        .and_then(|()| std::fs::rename(temporary, path));
     if result.is_err() {
         // The first error is the one that matters.
-        let _ = std::fs::remove_file(&temporary);
+        let _ = std::fs::remove_file(temporary);
         return result;
     }
     failpoint::hit("files-after-rename")?;

@@ -11,6 +11,7 @@ pub mod limit;
 pub mod sign;
 pub mod survey;
 pub mod time;
+pub mod worker;
 
 pub use ending::{Ending, Note, RunEnding, StopCause};
 pub use evidence::{Claim, Evidence, LineCounts, Outcome, Usage};
@@ -22,3 +23,4 @@ pub use limit::LimitNotice;
 pub use sign::Sign;
 pub use survey::{Boxes, Survey, Tree};
 pub use time::{Now, Span, Tick, Wall};
+pub use worker::{BadName, Entry, Standing, Window, WorkerEnd, WorkerName, Worktree};
