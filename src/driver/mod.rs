@@ -99,6 +99,16 @@ where
         }
     }
 
+    /// The state, to be read.
+    pub fn board(&self) -> &Board {
+        self.engine.board()
+    }
+
+    /// Where its attempts run, to be read.
+    pub fn runtime(&self) -> &R {
+        &self.runtime
+    }
+
     /// Who is told; for a last word after the run.
     pub fn audience(&mut self) -> &mut A {
         &mut self.audience
