@@ -8,6 +8,7 @@ pub mod git;
 pub mod group;
 pub mod handover;
 pub mod inotify;
+pub mod limits;
 pub mod lock;
 pub mod order;
 pub mod process;
