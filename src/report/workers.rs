@@ -121,6 +121,11 @@ pub fn json(workers: &[&Entry]) -> String {
     text
 }
 
+/// One of them.
+pub fn json_one(worker: &Entry) -> String {
+    serde_json::to_string_pretty(worker).unwrap_or_default() + "\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use super::look::{Life, Sight};
 use super::solo::Solo;
-use super::{Fleet, Kind, PATIENCE, Result, Trouble, spawn, stranger, undo};
+use super::{DEFAULT_GRACE, Fleet, Kind, PATIENCE, Result, Trouble, spawn, stranger, undo};
 use crate::host::git::worktree;
 use crate::host::limits;
 use crate::model::{Entry, Span, Standing, WorkerEnd};
@@ -172,6 +172,3 @@ pub struct RemoveTree {
 
 /// Open files that it takes to end one worker, with room for our own.
 const FILES_EACH: usize = 16;
-
-/// Between TERM and KILL for a worker of the predecessor.
-const DEFAULT_GRACE: Span = Span::seconds(10);
