@@ -27,6 +27,9 @@ pub const ALL: &[&str] = &[
     "prepare-after-log",
     "journal-append",
     "journal-appended",
+    "worktree-after-folder",
+    "worktree-after-branch",
+    "worktree-after-checkout",
     "files-before-rename",
     "files-after-rename",
 ];
