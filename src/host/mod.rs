@@ -1,7 +1,8 @@
 //! The operating system, one small room per thing it offers: clocks, processes, files, locks, and the shim that stands
-//! between a supervisor and each bare worker. Knows the model and nothing else of `swarm`.
+//! between a supervisor and each worker. Knows the model and nothing else of `swarm`.
 
 pub mod clock;
+pub mod door;
 pub mod failpoint;
 pub mod files;
 pub mod git;
