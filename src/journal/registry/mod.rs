@@ -27,7 +27,7 @@ pub const VERSION: u64 = 1;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A larger file was not written by any of us.
-const MAX_BYTES: u64 = 256 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The registry of one state folder.
 #[derive(Debug, Clone)]
