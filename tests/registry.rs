@@ -128,6 +128,8 @@ fn a_file_that_is_missing_is_empty_and_the_first_change_makes_it_private() {
     let registry = Registry::at(&Home::at(&bench.folder.path().join("deep/.swarm")));
     assert_eq!(registry.read().unwrap().state, State::default());
     assert!(bench.files().is_empty(), "reading made something");
+    assert_eq!(registry.update(&nobody, |state| state.remove("a")).unwrap().0, None);
+    assert!(!registry.path().exists(), "nothing changed");
     assert!(registry.update(&nobody, |state| state.insert(entry("a"))).unwrap().0);
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&registry.path()), mode(&registry.lock_path())), (0o600, 0o600));
