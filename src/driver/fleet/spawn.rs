@@ -6,7 +6,7 @@ use super::plan::WorkerPlan;
 use super::solo::{NotLaunched, Solo};
 use super::undo::{self, Intent};
 use super::{Fleet, Kind, Result, Trouble};
-use crate::host::git::worktree::{self, Before, Repo};
+use crate::host::git::worktree::{self, Repo};
 use crate::host::lock::Lock;
 use crate::host::{clock, failpoint};
 use crate::journal::{FileJournal, RunFolder, RunRecord, WorkerLogs, run};
@@ -269,7 +269,7 @@ impl Fleet {
         let mut entry = draft.entry.clone();
         if let (Some(tree), Some(repository)) = (&mut entry.worktree, &draft.repository) {
             let added = interruptible(add_worktree(repository, tree, folder)).await?;
-            tree.made_branch = Some(added.made.branch);
+            tree.made_branch = Some(added.made.branch.is_some());
         }
         let at = |error: std::io::Error| Trouble::of_io("failed to spawn process", &error);
         let env = environment::changes(spawn.name.as_str(), &draft.id, &spawn.env).map_err(at)?;
@@ -322,9 +322,10 @@ struct MadeRun {
 
 async fn add_worktree(repository: &Repo, tree: &Worktree, run: &RunFolder) -> Result<worktree::Added> {
     let failed = |error| of_git(error).while_doing("failed to create worktree");
-    let before = Before::look(repository, &tree.path, &tree.branch).await.map_err(failed)?;
-    Intent { repository: repository.here.clone(), before }.note(run)?;
-    let added = worktree::add(repository, &tree.path, &tree.branch).await.map_err(failed)?;
+    let planned = worktree::plan(repository, &tree.path, &tree.branch).await.map_err(failed)?;
+    Intent { repository: repository.here.clone(), planned }.note(run)?;
+    let mut added = worktree::Added::nothing(&tree.path, &tree.branch);
+    worktree::add(repository, &mut added).await.map_err(failed)?;
     failpoint::hit("spawn-worktree-added").map_err(|error| Trouble::of_io("failed to create worktree", &error))?;
     Ok(added)
 }
