@@ -237,7 +237,7 @@ fn ours(mut entry: Entry, run: &RunFolder, panes: &[Pane]) -> Sight {
             pane = entry.run.as_ref().and_then(|id| panes.iter().find(|pane| pane.run.as_deref() == Some(&id.0)));
             if let (Some(window), Some(pane)) = (&mut entry.tmux, pane) {
                 window.session.clone_from(&pane.session);
-                window.window.clone_from(&pane.window);
+                window.window.clone_from(&pane.window_name);
                 window.window_id = Some(pane.window_id.clone());
                 window.pane_id = Some(pane.pane_id.clone());
             }
