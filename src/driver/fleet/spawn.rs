@@ -10,7 +10,8 @@ use crate::host::git::worktree::{self, Repo};
 use crate::host::lock::Lock;
 use crate::host::{clock, failpoint};
 use crate::journal::{FileJournal, RunFolder, RunRecord, WorkerLogs, run};
-use crate::model::{Entry, RunId, Span, Standing, Window, WorkerName, Worktree, written_time};
+use crate::model::worker::written_time;
+use crate::model::{Entry, RunId, Span, Standing, Window, WorkerName, Worktree};
 use crate::runtime::process::Spot;
 use crate::runtime::tmux::{Opened, Server};
 use serde_json::{Map, Value};
@@ -276,7 +277,7 @@ impl Fleet {
         let solo = Solo { folder, record: &made.record, plan: &made.plan, logs: logs.clone() };
         let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, logs));
         let launched = solo.launch(made.journal, env, spot).await;
-        let launched = launched.map_err(|why| not_launched(why, entry.tmux.is_some()))?;
+        let launched = launched.map_err(|why| not_launched(why))?;
         super::rebuild::fill_in(&mut entry, &launched.handle);
         if let (Some(window), Some(opened)) = (&mut entry.tmux, &launched.window) {
             know(window, opened);
@@ -365,9 +366,11 @@ fn interrupted(signal: i32) -> Trouble {
     Trouble::failed("interrupted").kind(Kind::Interrupted(signal))
 }
 
-fn not_launched(why: NotLaunched, in_window: bool) -> Trouble {
-    let what = if in_window { "failed to create tmux window" } else { "failed to spawn process" };
+fn not_launched(why: NotLaunched) -> Trouble {
+    let what = "failed to spawn process";
     match why {
+        // It says itself that the window failed.
+        NotLaunched::Failed(error) if error.starts_with("failed to ") => Trouble::failed(error),
         NotLaunched::Failed(error) => Trouble::failed(format!("{what}: {error}")),
         NotLaunched::CannotWrite(error) => Trouble::of_io("failed to save state", &error).kind(Kind::CannotWrite),
         NotLaunched::Interrupted(signal) => interrupted(signal as i32),
@@ -382,5 +385,10 @@ fn already_exists(name: &str) -> Trouble {
 
 /// An error of git in our words.
 pub(super) fn of_git(error: worktree::GitError) -> Trouble {
-    Trouble::failed(error.to_string())
+    let trouble = Trouble::failed(error.to_string());
+    match error {
+        worktree::GitError::Unsaved { .. } => trouble.hint("commit or push it, or give --force-dirty to lose it"),
+        worktree::GitError::NoRepository { .. } => trouble.hint("change into one, or leave --worktree out"),
+        _ => trouble,
+    }
 }
