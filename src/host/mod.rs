@@ -11,6 +11,7 @@ pub mod handover;
 pub mod inotify;
 pub mod lock;
 pub mod order;
+pub mod pane_log;
 pub mod process;
 pub mod ready;
 pub mod record;
