@@ -101,9 +101,10 @@ impl Fleet {
     /// Looks at all workers. Writes only to put a damaged registry right.
     pub fn look(&self) -> Result<View> {
         let reading = self.registry.read()?;
+        let gone = reading.state.workers.is_empty() && self.is_registry_gone();
         let state = match reading.damage {
-            Some(_) => self.update(|state| state.clone())?,
-            None => reading.state,
+            None if !gone => reading.state,
+            _ => self.update(|state| state.clone())?,
         };
         let panes = self.panes(&state.workers);
         Ok(View { sights: state.workers.into_iter().map(|entry| self.sight(entry, &panes)).collect() })

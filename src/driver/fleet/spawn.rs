@@ -3,6 +3,7 @@
 
 use super::environment;
 use super::plan::WorkerPlan;
+use super::signals::{Signals, interrupted};
 use super::solo::{NotLaunched, Solo};
 use super::undo::{self, Intent};
 use super::{Fleet, Kind, Result, Trouble};
@@ -17,7 +18,6 @@ use crate::runtime::tmux::{Opened, Server};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// A worker to be.
 #[derive(Debug, Clone)]
@@ -160,6 +160,7 @@ impl Fleet {
 
     /// From the draft to the running worker.
     async fn start(&self, spawn: &Spawn, draft: Draft, take: &Take) -> Result<Spawned> {
+        let mut signals = Signals::listen()?;
         let folder = self.home.worker(&draft.id);
         let made = self.make_run(spawn, &draft, &folder)?;
         if let Err(trouble) = self.reserve(&draft.entry, take) {
@@ -167,7 +168,7 @@ impl Fleet {
             return Err(trouble);
         }
         let logs = self.home.worker_logs(&spawn.name);
-        let begun = self.begin(spawn, &draft, &folder, made, &logs).await;
+        let begun = self.begin(spawn, &draft, &folder, made, &logs, &mut signals).await;
         match begun {
             Ok(spawned) => Ok(spawned),
             Err(trouble) => {
@@ -266,17 +267,18 @@ impl Fleet {
         folder: &RunFolder,
         made: MadeRun,
         logs: &WorkerLogs,
+        signals: &mut Signals,
     ) -> Result<Spawned> {
         let mut entry = draft.entry.clone();
         if let (Some(tree), Some(repository)) = (&mut entry.worktree, &draft.repository) {
-            let added = interruptible(add_worktree(repository, tree, folder)).await?;
+            let added = signals.interrupt(add_worktree(repository, tree, folder)).await?;
             tree.made_branch = Some(added.made.branch.is_some());
         }
         let at = |error: std::io::Error| Trouble::of_io("failed to spawn process", &error);
         let env = environment::changes(spawn.name.as_str(), &draft.id, &spawn.env).map_err(at)?;
         let solo = Solo { folder, record: &made.record, plan: &made.plan, logs: logs.clone() };
         let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, logs));
-        let launched = solo.launch(made.journal, env, spot).await;
+        let launched = solo.launch(made.journal, env, spot, signals).await;
         let launched = launched.map_err(|why| not_launched(why))?;
         super::rebuild::fill_in(&mut entry, &launched.handle);
         if let (Some(window), Some(opened)) = (&mut entry.tmux, &launched.window) {
@@ -349,23 +351,6 @@ fn know(window: &mut Window, opened: &Opened) {
     window.made_session = Some(opened.made_session);
 }
 
-/// Gives a step up when somebody wants us to end; what it made is undone by the caller.
-async fn interruptible<T>(step: impl Future<Output = Result<T>>) -> Result<T> {
-    let listen = |kind| signal(kind).map_err(|error| Trouble::of_io("cannot listen for signals", &error));
-    let (mut int, mut term) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let mut hangup = listen(SignalKind::hangup())?;
-    tokio::select! {
-        done = step => done,
-        _ = int.recv() => Err(interrupted(SignalKind::interrupt().as_raw_value())),
-        _ = term.recv() => Err(interrupted(SignalKind::terminate().as_raw_value())),
-        _ = hangup.recv() => Err(interrupted(SignalKind::hangup().as_raw_value())),
-    }
-}
-
-fn interrupted(signal: i32) -> Trouble {
-    Trouble::failed("interrupted").kind(Kind::Interrupted(signal))
-}
-
 fn not_launched(why: NotLaunched) -> Trouble {
     let what = "failed to spawn process";
     match why {
@@ -373,7 +358,7 @@ fn not_launched(why: NotLaunched) -> Trouble {
         NotLaunched::Failed(error) if error.starts_with("failed to ") => Trouble::failed(error),
         NotLaunched::Failed(error) => Trouble::failed(format!("{what}: {error}")),
         NotLaunched::CannotWrite(error) => Trouble::of_io("failed to save state", &error).kind(Kind::CannotWrite),
-        NotLaunched::Interrupted(signal) => interrupted(signal as i32),
+        NotLaunched::Interrupted(signal) => interrupted(signal),
         NotLaunched::Lost(error) => Trouble::of_io(what, &error),
     }
 }
