@@ -1,5 +1,6 @@
-//! Bare processes: each attempt is a worker below a shim, which outlives us. What we know of it we read from two files that
-//! the shim writes, its raw log and its record, so a started and an adopted attempt are followed by the same code.
+//! Processes: each attempt is a worker below a shim, which outlives us. What we know of it we read from two files that
+//! the shim writes, its raw log and its record, so a started and an adopted attempt are followed by the same code, and so
+//! are one whose shim we start and one whose shim is the program of a tmux window.
 //!
 //! Nothing is polled and nothing is kept per attempt but a few descriptors: one inotify instance tells of all files, one
 //! epoll set of all shims that ended.
@@ -8,7 +9,11 @@ mod follow;
 mod leftovers;
 mod shims;
 mod start;
+mod window;
 
+pub use window::Spot;
+
+use super::tmux::Opened;
 use super::{Event, Nudge, Runtime};
 use crate::host::inotify::{Change, Watch, Watcher};
 use crate::host::process::{self, PidFd};
@@ -35,13 +40,28 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// death of the one before, ever waits so.
 const SETTLE_STEP: Duration = Duration::from_millis(5);
 
-/// Attempts as bare processes, each below a shim.
+/// Our own program, whatever became of its file.
+const OURSELVES: &str = "/proc/self/exe";
+
+/// Where shims are started.
+#[derive(Debug)]
+enum Place {
+    /// Below us.
+    Bare,
+    /// In windows.
+    Window(Spot),
+}
+
+/// Attempts as processes, each below a shim.
 #[derive(Debug)]
 pub struct ProcessRuntime {
     /// `<run folder>/attempts`, absolute: the worker's mark is made of it.
     folder: PathBuf,
     /// The program that is started as shim.
     shim: PathBuf,
+    place: Place,
+    /// The window of the last attempt that was started.
+    opened: Option<Opened>,
     oom_counter: Option<PathBuf>,
     resting: Resting,
     crowd: Crowd,
@@ -73,17 +93,39 @@ impl ProcessRuntime {
     /// after its file was replaced by an upgrade. Makes this process the parent of orphans below it. Must be called inside
     /// a tokio runtime with I/O and time.
     pub fn new(run_folder: &Path) -> io::Result<ProcessRuntime> {
-        ProcessRuntime::with_shim(run_folder, Path::new("/proc/self/exe"))
+        ProcessRuntime::with_shim(run_folder, Path::new(OURSELVES))
     }
 
-    /// The same with another program as shim: for tests, whose own program is none.
+    /// The same in windows: the shim of an attempt is the program of a window that is opened at `spot`, and closes with it.
+    /// The environment of a worker is ours there too, but for what belongs to the terminal.
+    pub fn in_window(run_folder: &Path, spot: Spot) -> io::Result<ProcessRuntime> {
+        ProcessRuntime::with_shim_in_window(run_folder, spot, Path::new(OURSELVES))
+    }
+
+    /// [`ProcessRuntime::new`] with another program as shim: for tests, whose own program is none.
     pub fn with_shim(run_folder: &Path, shim: &Path) -> io::Result<ProcessRuntime> {
+        ProcessRuntime::with(run_folder, shim, Place::Bare)
+    }
+
+    /// [`ProcessRuntime::in_window`] with another program as shim.
+    pub fn with_shim_in_window(run_folder: &Path, spot: Spot, shim: &Path) -> io::Result<ProcessRuntime> {
+        ProcessRuntime::with(run_folder, shim, Place::Window(spot))
+    }
+
+    /// The window of the last attempt that was started here; none of a bare one.
+    pub fn opened(&self) -> Option<&Opened> {
+        self.opened.as_ref()
+    }
+
+    fn with(run_folder: &Path, shim: &Path, place: Place) -> io::Result<ProcessRuntime> {
         nix::sys::prctl::set_child_subreaper(true)?;
         let (crowd, watcher) = (Crowd::new()?, Watcher::new()?);
         crowd.add(&watcher, FILES)?;
         Ok(ProcessRuntime {
             folder: attempts_folder(run_folder)?,
             shim: shim.to_owned(),
+            place,
+            opened: None,
             oom_counter: shim::oom_counter(),
             resting: Resting::default(),
             crowd,
