@@ -70,6 +70,15 @@ fn a_full_screen_agent_leaves_its_last_words() {
     assert_eq!(text(session.as_bytes()), ["", "❯ go", "● All done ✔\u{fe0f}", "────", "", "Resume this session"]);
 }
 
+/// The bytes of a real session (start, a question, `/exit`), as tmux piped them.
+#[test]
+fn a_real_session_is_what_tmux_showed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/panes");
+    let session = std::fs::read(folder.join("session.bytes")).unwrap();
+    let shown = std::fs::read_to_string(folder.join("session.txt")).unwrap();
+    assert_eq!(render(&session, 36, 110, 1000), shown.lines().collect::<Vec<_>>());
+}
+
 #[test]
 fn the_smallest_terminals_work() {
     for (rows, cols) in [(0, 0), (1, 1), (1, 2), (2, 1)] {
