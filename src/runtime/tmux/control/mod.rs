@@ -77,8 +77,7 @@ impl Control {
         };
         let (parser, notices, events) = Default::default();
         let stderr = client.stderr.take();
-        let mut control =
-            Control { _client: client, stdin, stdout, parser, notices, events, asked: 0, answered: 0 };
+        let mut control = Control { _client: client, stdin, stdout, parser, notices, events, asked: 0, answered: 0 };
         match control.answer(false).await {
             Some((true, _)) => Ok(control),
             Some((false, lines)) => Err(TmuxError::said(&text(&lines))),
