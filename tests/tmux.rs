@@ -360,7 +360,7 @@ fn a_number_of_an_earlier_server_reaches_nobody() {
         assert!(matches!(site.server.kill_window(&stranger), Err(TmuxError::Gone(_))));
         assert!(matches!(site.server.send_text(&stranger, &text), Err(TmuxError::Gone(_))));
         assert!(matches!(site.server.capture(&stranger, Capture::Screen), Err(TmuxError::Gone(_))));
-        assert_eq!(site.server.captures(&[stranger.clone()], Capture::Screen).unwrap(), [None]);
+        assert_eq!(site.server.captures(std::slice::from_ref(&stranger), Capture::Screen).unwrap(), [None]);
         let log = PaneLog { program: SWARM.as_ref(), log: &site.path("log") };
         assert!(matches!(site.server.reopen_pipe(&stranger, log), Err(TmuxError::Gone(_))));
     }
