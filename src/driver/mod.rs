@@ -2,7 +2,10 @@
 //! it drives is handed to it behind the traits of [`seams`], so that the simulator runs the same code.
 
 pub mod control;
+pub mod fleet;
 pub mod orders;
+pub mod real;
+pub mod recover;
 pub mod seams;
 pub mod tree;
 
@@ -95,6 +98,16 @@ where
             chunk: Vec::new(),
             signs: Vec::new(),
         }
+    }
+
+    /// The state, to be read.
+    pub fn board(&self) -> &Board {
+        self.engine.board()
+    }
+
+    /// Where its attempts run, to be read.
+    pub fn runtime(&self) -> &R {
+        &self.runtime
     }
 
     /// Who is told; for a last word after the run.

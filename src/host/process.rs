@@ -3,7 +3,7 @@
 //! A pid alone identifies nothing: it is used again. Whatever is signalled here is either our own child, not yet reaped
 //! (its pid cannot be used again), or held by a pidfd whose identity was compared after it was opened.
 
-use crate::model::ProcessId;
+use crate::model::{ProcessId, Wall};
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// The parts of `/proc/<pid>/stat` that we use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,16 @@ pub fn identify(pid: i32) -> io::Result<ProcessId> {
     Ok(ProcessId { pid, start_time: stat(pid)?.start_time, boot_id: boot_id()?.to_owned() })
 }
 
+/// When a process was started, by the wall clock as it is set now; to a hundredth of a second.
+pub fn started(id: &ProcessId) -> io::Result<Wall> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let booted = stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<i64>().ok());
+    let booted = booted.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/stat names no boot time"))?;
+    let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.unwrap_or(100).max(1);
+    let since = i64::try_from(id.start_time).unwrap_or(i64::MAX).saturating_mul(1000) / ticks;
+    Ok(Wall(booted.saturating_mul(1000).saturating_add(since)))
+}
+
 /// Does exactly this process still run? One that ended and was not reaped does not.
 pub fn is_alive(id: &ProcessId) -> bool {
     is_this_boot(id) && stat(id.pid).is_ok_and(|stat| stat.start_time == id.start_time && !stat.zombie)
@@ -126,8 +137,21 @@ impl PidFd {
 impl PidFd {
     /// Has it ended, all its threads with it?
     pub fn has_ended(&self) -> bool {
-        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+        self.wait(Duration::ZERO)
+    }
+
+    /// Waits at most `within` for its end; did it come?
+    pub fn wait(&self, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                Err(Errno::EINTR) => {}
+                ready => return ready.is_ok_and(|ready| ready > 0),
+            }
+        }
     }
 }
 
