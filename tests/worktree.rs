@@ -391,6 +391,22 @@ fn an_undo_brings_everything_back() {
 }
 
 #[test]
+fn a_folder_that_git_has_forgotten_is_named() {
+    isolated("a_folder_that_git_has_forgotten_is_named", async || {
+        let place = Place::new();
+        let added = place.added("w").await;
+        std::fs::remove_dir_all(place.repo().join(".git/worktrees/w")).unwrap();
+        let said = place.refused(&added.path, "w").await;
+        assert!(said.ends_with("is taken: a folder that is no work tree of this repository"), "{said}");
+        let left = undo(&place.found().await, &added).await;
+        assert_eq!(left.len(), 1);
+        assert!(added.path.join("file").exists() && left[0].what.contains("knows it no longer"), "{left:?}");
+        typed(&left[0].command);
+        assert!(!added.path.exists());
+    });
+}
+
+#[test]
 fn work_outlives_an_undo() {
     isolated("work_outlives_an_undo", async || {
         let place = Place::new();
@@ -540,6 +556,14 @@ fn a_checkout_that_was_killed_is_made_again() {
         let again = place.added("w").await;
         assert_eq!((again.made.worktree, &again.made.branch), (true, &None));
         assert_eq!(git_in(&again.path, &["status", "--porcelain"]), "");
+        // (Somebody who only reads there is no reason to wait.)
+        let mut reader = Command::new("git");
+        reader
+            .args(["cat-file", "--batch"])
+            .current_dir(place.repo())
+            .env_clear()
+            .env("PATH", std::env::var(REAL).unwrap());
+        let mut reader = reader.stdin(Stdio::piped()).spawn().unwrap();
         // Killed before `.git` was written, and after the last file but before the unlocking.
         let locked = place.repo().join(".git/worktrees/w/locked");
         std::fs::write(&locked, "initializing").unwrap();
@@ -550,6 +574,8 @@ fn a_checkout_that_was_killed_is_made_again() {
         std::fs::create_dir(&again.path).unwrap();
         assert!(place.added("w").await.made.worktree);
         assert_eq!(git_in(&again.path, &["status", "--porcelain"]), "");
+        drop(reader.stdin.take());
+        reader.wait().unwrap();
     });
 }
 
