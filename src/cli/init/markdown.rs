@@ -86,7 +86,7 @@ fn outdented(line: &str) -> Option<&str> {
 mod tests {
     use super::section;
 
-    fn found<'a>(text: &'a str) -> Option<&'a str> {
+    fn found(text: &str) -> Option<&str> {
         section(text, "Mine").map(|range| &text[range])
     }
 
