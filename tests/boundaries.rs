@@ -31,8 +31,9 @@ const GUARDED: &[(&str, &[&str])] = &[
     ("nix", &["host", "runtime", "driver", "report", "cli"]),
     ("clap", &["cli"]),
     ("signal_hook", &["driver"]),
-    ("tmux_interface", &["cli"]),
+    ("tmux_interface", &["runtime", "cli"]),
     ("regex", &["agent"]),
+    ("vt100", &["agent"]),
 ];
 
 #[test]

@@ -14,6 +14,7 @@ pub mod lock;
 pub mod machine;
 pub mod marked;
 pub mod order;
+pub mod pane_log;
 pub mod process;
 pub mod program;
 pub mod ready;

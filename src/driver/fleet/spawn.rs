@@ -3,6 +3,7 @@
 
 use super::environment;
 use super::plan::WorkerPlan;
+use super::signals::{Signals, interrupted};
 use super::solo::{NotLaunched, Solo};
 use super::undo::{self, Intent};
 use super::{Fleet, Kind, Result, Trouble};
@@ -10,13 +11,13 @@ use crate::host::git::worktree::{self, Repo};
 use crate::host::lock::Lock;
 use crate::host::{clock, failpoint};
 use crate::journal::{FileJournal, RunFolder, RunRecord, WorkerLogs, run};
-use crate::model::{Entry, RunId, Span, Standing, Window, WorkerName, Worktree, written_time};
+use crate::model::worker::written_time;
+use crate::model::{Entry, RunId, Span, Standing, Window, WorkerName, Worktree};
 use crate::runtime::process::Spot;
 use crate::runtime::tmux::{Opened, Server};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// A worker to be.
 #[derive(Debug, Clone)]
@@ -96,7 +97,7 @@ impl Fleet {
     pub async fn spawn_again(&self, spawn: &Spawn, before: &Entry) -> Result<Spawned> {
         let mut draft = self.draft(spawn).await?;
         draft.entry.other.clone_from(&before.other);
-        self.start(spawn, draft, &Take::Place(before.clone())).await
+        self.start(spawn, draft, &Take::Place(before)).await
     }
 
     /// Checks what can be checked without making anything.
@@ -158,7 +159,8 @@ impl Fleet {
     }
 
     /// From the draft to the running worker.
-    async fn start(&self, spawn: &Spawn, draft: Draft, take: &Take) -> Result<Spawned> {
+    async fn start(&self, spawn: &Spawn, draft: Draft, take: &Take<'_>) -> Result<Spawned> {
+        let mut signals = Signals::listen()?;
         let folder = self.home.worker(&draft.id);
         let made = self.make_run(spawn, &draft, &folder)?;
         if let Err(trouble) = self.reserve(&draft.entry, take) {
@@ -166,7 +168,7 @@ impl Fleet {
             return Err(trouble);
         }
         let logs = self.home.worker_logs(&spawn.name);
-        let begun = self.begin(spawn, &draft, &folder, made, &logs).await;
+        let begun = self.begin(spawn, &draft, &folder, made, &logs, &mut signals).await;
         match begun {
             Ok(spawned) => Ok(spawned),
             Err(trouble) => {
@@ -218,7 +220,7 @@ impl Fleet {
     }
 
     /// One lock from check to add.
-    fn reserve(&self, entry: &Entry, take: &Take) -> Result<()> {
+    fn reserve(&self, entry: &Entry, take: &Take<'_>) -> Result<()> {
         let reserved = self.update(|state| match take {
             Take::Name => state.insert(entry.clone()),
             Take::Place(before) => match state.find_mut(&before.name) {
@@ -242,14 +244,14 @@ impl Fleet {
     }
 
     /// The reservation is given back.
-    fn release(&self, entry: &Entry, take: &Take) -> Result<()> {
+    fn release(&self, entry: &Entry, take: &Take<'_>) -> Result<()> {
         self.update(|state| {
             let ours = state.find(&entry.name).is_some_and(|now| now.run == entry.run);
             match take {
                 Take::Name if ours => _ = state.remove(&entry.name),
                 Take::Place(before) if ours => {
                     if let Some(place) = state.find_mut(&entry.name) {
-                        place.clone_from(before);
+                        (*before).clone_into(place);
                     }
                 }
                 _ => {}
@@ -265,18 +267,19 @@ impl Fleet {
         folder: &RunFolder,
         made: MadeRun,
         logs: &WorkerLogs,
+        signals: &mut Signals,
     ) -> Result<Spawned> {
         let mut entry = draft.entry.clone();
         if let (Some(tree), Some(repository)) = (&mut entry.worktree, &draft.repository) {
-            let added = interruptible(add_worktree(repository, tree, folder)).await?;
+            let added = signals.interrupt(add_worktree(repository, tree, folder)).await?;
             tree.made_branch = Some(added.made.branch.is_some());
         }
         let at = |error: std::io::Error| Trouble::of_io("failed to spawn process", &error);
         let env = environment::changes(spawn.name.as_str(), &draft.id, &spawn.env).map_err(at)?;
         let solo = Solo { folder, record: &made.record, plan: &made.plan, logs: logs.clone() };
         let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, logs));
-        let launched = solo.launch(made.journal, env, spot).await;
-        let launched = launched.map_err(|why| not_launched(why, entry.tmux.is_some()))?;
+        let launched = solo.launch(made.journal, env, spot, signals).await;
+        let launched = launched.map_err(not_launched)?;
         super::rebuild::fill_in(&mut entry, &launched.handle);
         if let (Some(window), Some(opened)) = (&mut entry.tmux, &launched.window) {
             know(window, opened);
@@ -305,11 +308,11 @@ impl Fleet {
 }
 
 /// Which place in the registry a spawn takes.
-enum Take {
+enum Take<'a> {
     /// A name that is free.
     Name,
     /// That of a stopped worker.
-    Place(Entry),
+    Place(&'a Entry),
 }
 
 /// A run's folder that was just made, and is ours.
@@ -348,29 +351,14 @@ fn know(window: &mut Window, opened: &Opened) {
     window.made_session = Some(opened.made_session);
 }
 
-/// Gives a step up when somebody wants us to end; what it made is undone by the caller.
-async fn interruptible<T>(step: impl Future<Output = Result<T>>) -> Result<T> {
-    let listen = |kind| signal(kind).map_err(|error| Trouble::of_io("cannot listen for signals", &error));
-    let (mut int, mut term) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let mut hangup = listen(SignalKind::hangup())?;
-    tokio::select! {
-        done = step => done,
-        _ = int.recv() => Err(interrupted(SignalKind::interrupt().as_raw_value())),
-        _ = term.recv() => Err(interrupted(SignalKind::terminate().as_raw_value())),
-        _ = hangup.recv() => Err(interrupted(SignalKind::hangup().as_raw_value())),
-    }
-}
-
-fn interrupted(signal: i32) -> Trouble {
-    Trouble::failed("interrupted").kind(Kind::Interrupted(signal))
-}
-
-fn not_launched(why: NotLaunched, in_window: bool) -> Trouble {
-    let what = if in_window { "failed to create tmux window" } else { "failed to spawn process" };
+fn not_launched(why: NotLaunched) -> Trouble {
+    let what = "failed to spawn process";
     match why {
+        // It says itself that the window failed.
+        NotLaunched::Failed(error) if error.starts_with("failed to ") => Trouble::failed(error),
         NotLaunched::Failed(error) => Trouble::failed(format!("{what}: {error}")),
         NotLaunched::CannotWrite(error) => Trouble::of_io("failed to save state", &error).kind(Kind::CannotWrite),
-        NotLaunched::Interrupted(signal) => interrupted(signal as i32),
+        NotLaunched::Interrupted(signal) => interrupted(signal),
         NotLaunched::Lost(error) => Trouble::of_io(what, &error),
     }
 }
@@ -382,5 +370,10 @@ fn already_exists(name: &str) -> Trouble {
 
 /// An error of git in our words.
 pub(super) fn of_git(error: worktree::GitError) -> Trouble {
-    Trouble::failed(error.to_string())
+    let trouble = Trouble::failed(error.to_string());
+    match error {
+        worktree::GitError::Unsaved { .. } => trouble.hint("commit or push it, or give --force-dirty to lose it"),
+        worktree::GitError::NoRepository { .. } => trouble.hint("change into one, or leave --worktree out"),
+        _ => trouble,
+    }
 }
