@@ -5,7 +5,6 @@ use super::events::SCHEMA;
 use super::figures::plural;
 use super::workers::printable;
 use serde::Serialize;
-use serde_json::json;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -76,7 +75,9 @@ pub fn checks(checks: &[Check]) -> String {
 
 /// `{"schema": 1, "level": "warning", "checks": [{"check", "level", "says", "todo"}]}`, one line.
 pub fn checks_json(checks: &[Check]) -> String {
-    format!("{}\n", json!({ "schema": SCHEMA, "level": worst(checks), "checks": checks }))
+    // Strings and lists always serialize.
+    let list = serde_json::to_string(checks).unwrap_or_default();
+    format!("{{\"schema\":{SCHEMA},\"level\":\"{}\",\"checks\":{list}}}\n", worst(checks).word())
 }
 
 /// What kind of thing leaked: a word of the format.
@@ -149,7 +150,9 @@ pub fn leaks(leaks: &Leaks) -> String {
 
 /// `{"schema": 1, "leaks": [{"kind", "what", "why", "remove"}], "unseen": ["…"]}`, one line.
 pub fn leaks_json(leaks: &Leaks) -> String {
-    format!("{}\n", json!({ "schema": SCHEMA, "leaks": leaks.found, "unseen": leaks.unseen }))
+    let list = serde_json::to_string(&leaks.found).unwrap_or_default();
+    let unseen = serde_json::to_string(&leaks.unseen).unwrap_or_default();
+    format!("{{\"schema\":{SCHEMA},\"leaks\":{list},\"unseen\":{unseen}}}\n")
 }
 
 #[cfg(test)]
