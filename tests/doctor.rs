@@ -218,6 +218,50 @@ fn every_check_is_one_line_and_one_object() {
 }
 
 #[test]
+fn agents_are_asked_for_their_version() {
+    let bench = Bench::new();
+    let folder = bench.scratch.path("bin");
+    fs::create_dir(&folder).unwrap();
+    let install = |name: &str, script: &str| {
+        let path = folder.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    install("claude", "[ -z \"$CLAUDECODE\" ] && [ \"$1\" = --version ] && echo '9.8.7 (Claude Code)'");
+    install("codex", "echo codex-cli 1.2");
+    install("gemini", "exit 3");
+    let mut command = bench.command("swarm");
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let ours = Path::new(env!("CARGO_BIN_EXE_swarm")).parent().unwrap();
+    command.env("PATH", format!("{}:{path}", ours.display())).env("CLAUDECODE", "1").args(["doctor", "--json"]);
+    let json: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let check = |name: &str| json["checks"].as_array().unwrap().iter().find(|check| check["check"] == name).unwrap();
+    let told = |name: &str| (check(name)["level"].as_str().unwrap(), check(name)["says"].as_str().unwrap());
+    assert!(matches!(told("claude"), ("ok", says) if says.contains("9.8.7")), "{json:#}");
+    assert!(
+        matches!(told("codex"), ("warning", says) if says.contains("1.2") && says.contains("unverified")),
+        "{json:#}"
+    );
+    assert!(matches!(told("gemini"), ("warning", says) if says.contains("exit status: 3")), "{json:#}");
+}
+
+#[test]
+fn the_docker_daemon_is_a_socket() {
+    let bench = Bench::new();
+    let path = bench.scratch.path("docker.sock");
+    let says = |host: &str| {
+        let output = bench.command("swarm").args(["doctor"]).env("DOCKER_HOST", host).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().find(|line| line.contains("  docker ")).unwrap().to_owned()
+    };
+    let host = format!("unix://{}", path.display());
+    assert!(says(&host).contains("no daemon"));
+    let _daemon = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    assert!(says(&host).contains("a daemon listens at"));
+    assert!(says("tcp://127.0.0.1:9").contains("not tried"));
+}
+
+#[test]
 fn nothing_is_taken_for_granted() {
     let bench = Bench::new();
     let ours = env!("CARGO_BIN_EXE_swarm");
@@ -232,7 +276,13 @@ fn nothing_is_taken_for_granted() {
             let words = scratch::words(&output);
             assert!(!words.contains("panicked"), "{words}");
             let leaks = arguments.contains(&"--leaks");
-            let expected = if leaks && home { 0 } else if leaks { 2 } else { 1 };
+            let expected = if leaks && home {
+                0
+            } else if leaks {
+                2
+            } else {
+                1
+            };
             assert_eq!(output.status.code(), Some(expected), "{arguments:?} PATH={path}: {output:?}");
             let text = String::from_utf8(output.stdout).unwrap();
             let says_it = if leaks { !home || text.contains("tmux is not installed") } else { text.contains("git") };
@@ -269,7 +319,9 @@ fn a_state_folder_that_cannot_be_one() {
 fn what_is_wrong_with_the_registry_is_told_and_left_alone() {
     let bench = Bench::begun();
     let path = bench.state().join("state.json");
-    for (text, says) in [("{\"version\": 1, \"workers\": [", "damaged"), ("{\"version\": 99, \"workers\": []}", "version 99")] {
+    for (text, says) in
+        [("{\"version\": 1, \"workers\": [", "damaged"), ("{\"version\": 99, \"workers\": []}", "version 99")]
+    {
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let check = bench.check("state.json");
@@ -352,6 +404,7 @@ fn what_a_killed_shim_left_is_settled_by_the_next_command() {
     let leak = bench.leak();
     assert_eq!(leak.what, format!("{} (sleep 300)", worker.pid));
     assert!(leak.why.contains("lost its shim"), "{}", leak.why);
+    assert_eq!(leak.remove, "swarm ls");
     bench.remove(&leak);
     until_gone(&worker);
     bench.no_leaks();
@@ -398,6 +451,12 @@ fn a_worktree_without_a_worker() {
     bench.done("git", &["worktree", "add", "--quiet", "-b", "mine", "../elsewhere/mine"]);
     bench.no_leaks();
     bench.done("git", &["worktree", "add", "--quiet", "-b", "lost", "../repo-worktrees/lost"]);
+    let mut person = bench.command("cat");
+    person.current_dir(bench.scratch.path("repo-worktrees/lost")).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut person = person.spawn().unwrap();
+    bench.no_leaks();
+    drop(person.stdin.take());
+    person.wait().unwrap();
     let leak = bench.leak();
     assert_eq!(leak.kind, "worktree");
     assert!(leak.what.ends_with("repo-worktrees/lost (branch lost)"), "{}", leak.what);
@@ -420,7 +479,8 @@ fn files_of_nobody() {
     let bench = Bench::begun();
     let run = bench.state().join("workers/w1");
     bench.folder(&run);
-    let moments = ["state.json.tmp", "detach-77.env", "workers/w1/run.json.77.tmp"].map(|name| bench.state().join(name));
+    let moments =
+        ["state.json.tmp", "detach-77.env", "workers/w1/run.json.77.tmp"].map(|name| bench.state().join(name));
     moments.iter().for_each(|path| fs::write(path, "x").unwrap());
     for name in ["old.stdout.log", "old.stderr.log", "note.txt"] {
         fs::write(bench.state().join("logs").join(name), "x").unwrap();

@@ -83,9 +83,8 @@ fn is_ours(pid: i32) -> bool {
 /// How many watches each inotify descriptor of a process has.
 fn watches_of(pid: i32) -> Vec<u64> {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let inotify = descriptors.filter(|entry| {
-        fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == "anon_inode:inotify")
-    });
+    let inotify = descriptors
+        .filter(|entry| fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == "anon_inode:inotify"));
     let watches = inotify.map(|entry| {
         let info = Path::new("/proc").join(pid.to_string()).join("fdinfo").join(entry.file_name());
         let info = fs::read_to_string(info).unwrap_or_default();

@@ -1,5 +1,5 @@
 //! Processes that say themselves whose they are: workers and all that they start, by the mark in their environment, and
-//! shims, by their command line. It is how those are found whom no record names any more.
+//! shims, by their command line. It is how those are found whom no record names any more. And who is at work in a folder.
 
 use super::order::MARK;
 use super::process;
@@ -42,6 +42,11 @@ pub fn of_pid(pid: i32) -> Option<Marked> {
     marked(pid)
 }
 
+/// Is a process of ours or of our user at work in `folder` (its real path), or below it?
+pub fn works_in(folder: &Path) -> bool {
+    pids().any(|pid| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(folder)))
+}
+
 /// Everybody's.
 pub(super) fn pids() -> impl Iterator<Item = i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -71,9 +76,9 @@ fn shim_of(words: &[OsString]) -> Option<Owner> {
 /// The attempt in a process's environment.
 fn attempt_of(pid: i32) -> Option<Owner> {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let mark = environment.split(|&byte| byte == 0).find_map(|variable| {
-        variable.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=")
-    })?;
+    let mark = environment
+        .split(|&byte| byte == 0)
+        .find_map(|variable| variable.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="))?;
     Some(Owner::Attempt(OsStr::from_bytes(mark).into()))
 }
 

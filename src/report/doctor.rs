@@ -182,7 +182,10 @@ mod tests {
         };
         let some = Leaks { found: vec![leak], unseen: vec!["containers: not in this version".into()] };
         let text = leaks(&some);
-        assert!(text.starts_with("process    7 (cat): its run is not known\n           → kill -KILL 7\n1 leak\n"), "{text}");
+        assert!(
+            text.starts_with("process    7 (cat): its run is not known\n           → kill -KILL 7\n1 leak\n"),
+            "{text}"
+        );
         assert!(text.ends_with("not looked at: containers: not in this version\n"), "{text}");
         assert_eq!(leaks(&Leaks::default()), "no leaks\n");
         let json: serde_json::Value = serde_json::from_str(&leaks_json(&some)).unwrap();

@@ -1,6 +1,7 @@
 //! The state folder: whose it is, whether there is room, what the registry in it says, and who may read it.
 
 use super::Known;
+use crate::host::files::inside;
 use crate::host::lock;
 use crate::host::machine::{self, Disk};
 use crate::host::words::{shell, words};
@@ -20,6 +21,9 @@ const NO_SPACE: u64 = 16 << 20;
 
 /// A run makes some ten files.
 const FEW_FILES: u64 = 1000;
+
+/// The deepest file is `runs/<id>/attempts/<n>/record`.
+const FLOORS: u32 = 5;
 
 /// Files that are named; of more, their number.
 const NAMED: usize = 3;
@@ -150,7 +154,8 @@ fn registry(home: &Home, reading: &Result<Reading, RegistryError>) -> Check {
 /// What is in the folder is nobody else's business: prompts, logs, values of environments.
 fn files(root: &Path) -> Check {
     let name = "private files";
-    let open: Vec<PathBuf> = ours(root).into_iter().filter(|(_, file)| file.mode() & 0o077 != 0).map(|(path, _)| path).collect();
+    let all = files_below(root, FLOORS).into_iter();
+    let open: Vec<PathBuf> = all.filter(|(_, file)| file.mode() & 0o077 != 0).map(|(path, _)| path).collect();
     if open.is_empty() {
         return Check::ok(name, "nothing is open to others");
     }
@@ -166,21 +171,18 @@ fn files(root: &Path) -> Check {
     }
 }
 
-/// The files in the folder, in its runs and workers, and its logs.
-fn ours(root: &Path) -> Vec<(PathBuf, Metadata)> {
-    let runs = ["runs", "workers"].into_iter().flat_map(|kind| inside(&root.join(kind)));
-    let folders = [root.to_owned(), root.join("logs"), root.join("trees")].into_iter().chain(runs);
-    let found = folders.flat_map(|folder| inside(&folder));
-    // A link is open to everybody, and says nothing about what it leads to.
-    let found = found.filter_map(|path| fs::symlink_metadata(&path).ok().map(|file| (path, file)));
-    found.filter(|(_, file)| file.is_file()).collect()
-}
-
-/// What lies in a folder, sorted; nothing if it is none.
-fn inside(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
+/// The files below a folder, of so many floors. A link is open to everybody, says nothing about what it leads to, and is
+/// not followed.
+fn files_below(folder: &Path, floors: u32) -> Vec<(PathBuf, Metadata)> {
+    let mut files = Vec::new();
+    for path in inside(folder) {
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_file() => files.push((path, found)),
+            Ok(found) if found.is_dir() && floors > 1 => files.extend(files_below(&path, floors - 1)),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    files
 }
 
 #[cfg(test)]

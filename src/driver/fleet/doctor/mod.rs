@@ -15,8 +15,8 @@ mod repositories;
 mod tools;
 mod windows;
 
-use crate::journal::{Home, Registry, RegistryError};
 use crate::journal::registry::Reading;
+use crate::journal::{Home, Registry, RegistryError};
 use crate::model::Entry;
 use crate::report::doctor::Check;
 use std::path::Path;

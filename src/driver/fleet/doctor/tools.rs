@@ -115,7 +115,10 @@ async fn installed(agent: Agent, path: &Path) -> Check {
         Ok(said) if agent.verified() => Check::ok(name, format!("{said} ({})", path.display())),
         Ok(said) => Check::warning(
             name,
-            format!("{said} ({}); the adapter is unverified: it was not tried on recordings of this CLI", path.display()),
+            format!(
+                "{said} ({}); the adapter is unverified: it was not tried on recordings of this CLI",
+                path.display()
+            ),
             "read the log of its first runs yourself",
         ),
     }

@@ -1,5 +1,6 @@
 //! tmux: is it there, do its servers answer, and can its sockets be made?
 
+use super::super::known;
 use super::Known;
 use crate::model::{Entry, Standing};
 use crate::report::doctor::Check;
@@ -57,7 +58,10 @@ fn server(socket: Option<&str>) -> Check {
             let ours = panes.iter().filter(|pane| pane.run.is_some()).count();
             Check::ok("tmux server", format!("{named} answers: {} panes, {ours} of workers", panes.len()))
         }
-        Err(why) => Check::problem("tmux server", format!("{named}: {why}"), "see what it does: tmux ls"),
+        Err(why) => {
+            let todo = format!("see whether it answers: {} ls", known::tmux(socket));
+            Check::problem("tmux server", format!("{named}: {why}"), todo)
+        }
     }
 }
 

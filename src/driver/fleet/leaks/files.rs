@@ -2,12 +2,12 @@
 //! that somebody needed for a moment and never came back for.
 
 use super::{Owners, is_attended};
+use crate::host::files::inside;
 use crate::host::words::shell;
 use crate::journal::{Home, RunFolder};
 use crate::report::doctor::{Leak, LeakKind};
 use crate::runtime::process::live_attempts;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -109,12 +109,6 @@ fn is_temporary(path: &Path) -> bool {
 fn is_old(path: &Path) -> bool {
     let changed = path.metadata().and_then(|file| file.modified());
     changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > MOMENT))
-}
-
-fn inside(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
 }
 
 #[cfg(test)]

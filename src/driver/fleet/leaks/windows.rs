@@ -1,9 +1,9 @@
 //! tmux windows that were opened for a run that nobody knows. Windows of other state folders look the same, and are left
 //! alone as far as they can be told apart.
 
+use super::super::known;
 use super::{Owners, is_attended};
 use crate::host::marked::{self, Owner};
-use crate::host::words::shell;
 use crate::model::RunId;
 use crate::report::doctor::{Leak, LeakKind};
 use crate::runtime::process::live_attempts;
@@ -79,16 +79,11 @@ fn is_of_another_home(owners: &Owners<'_>, pane: &Pane) -> bool {
 }
 
 fn leak(Found { socket, pane }: &Found) -> Leak {
-    let server = match socket {
-        Some(path) if path.contains('/') => format!(" -S {}", shell(path.as_ref())),
-        Some(name) => format!(" -L {}", shell(name.as_ref())),
-        None => String::new(),
-    };
     let run = pane.run.as_ref().or(pane.worker.as_ref()).map_or("", String::as_str);
     Leak {
         kind: LeakKind::Window,
         what: format!("{} ({}:{})", pane.window_id, pane.session, pane.window_name),
         why: format!("opened for {run}, which is not known"),
-        remove: format!("tmux{server} kill-window -t {}", pane.window_id),
+        remove: format!("{} kill-window -t {}", known::tmux(socket.as_deref()), pane.window_id),
     }
 }

@@ -4,9 +4,8 @@
 use super::super::known;
 use super::Owners;
 use crate::host::git::worktree::{self, Listed, Repo};
-use crate::host::lock;
-use crate::host::program;
 use crate::host::words::shell;
+use crate::host::{lock, marked, program};
 use crate::model::Entry;
 use crate::report::doctor::{Leak, LeakKind};
 use std::path::{Path, PathBuf};
@@ -28,12 +27,11 @@ pub(super) async fn look(known: &[Entry], here: Option<&Path>, unseen: &mut Vec<
     for repository in known::repositories(known, here).await {
         let folders = folders(&repository, known);
         match worktree::list(&repository).await {
-            Ok(trees) => found.extend(
-                trees
-                    .into_iter()
-                    .filter(|tree| !tree.main && tree.path.parent().is_some_and(|folder| folders.contains(&real(folder))))
-                    .map(|tree| Found { repository: repository.root.clone(), tree }),
-            ),
+            Ok(trees) => {
+                let at_home = |tree: &Listed| tree.path.parent().is_some_and(|folder| folders.contains(&real(folder)));
+                let linked = trees.into_iter().filter(|tree| !tree.main && at_home(tree));
+                found.extend(linked.map(|tree| Found { repository: repository.root.clone(), tree }));
+            }
             Err(error) => unseen.push(format!("worktrees of {}: {error}", repository.root.display())),
         }
     }
@@ -48,14 +46,15 @@ fn folders(repository: &Repo, known: &[Entry]) -> Vec<PathBuf> {
     parents.chain([real(&worktree::default_folder(repository))]).collect()
 }
 
-/// Those that no worker owns, and no running loop works in.
+/// Those that no worker owns, and nobody works in: a loop of ours, a worker of another state folder, a person.
 pub(super) fn leaks(owners: &Owners<'_>, found: &[Found]) -> Vec<Leak> {
     let looping = trees_of_loops(owners);
     let owned = |path: &Path| {
         let trees = owners.entries.iter().filter_map(|entry| entry.worktree.as_ref());
         trees.map(|tree| &tree.path).chain(&looping).any(|tree| real(tree) == real(path))
     };
-    found.iter().filter(|found| !owned(&found.tree.path)).map(leak).collect()
+    let nobodys = found.iter().filter(|found| !owned(&found.tree.path) && !marked::works_in(&real(&found.tree.path)));
+    nobodys.map(leak).collect()
 }
 
 /// The work trees of the loops that run.
@@ -74,12 +73,7 @@ fn leak(Found { repository, tree }: &Found) -> Leak {
         (Some(_), None) => ("no worker's, and its folder is gone", format!("{git} prune")),
         (None, None) => ("no worker's", format!("{git} remove {path}")),
     };
-    Leak {
-        kind: LeakKind::Worktree,
-        what: format!("{} ({branch})", tree.path.display()),
-        why: why.to_owned(),
-        remove,
-    }
+    Leak { kind: LeakKind::Worktree, what: format!("{} ({branch})", tree.path.display()), why: why.to_owned(), remove }
 }
 
 /// The same path without links, as far as it exists.
