@@ -2,7 +2,7 @@
 //! what no record tells of may be somebody's after all.
 //!
 //! Things are looked at first, and who owns them is asked after that: a worker that is spawned meanwhile has an entry, or
-//! holds the lock of its run, before there is anything of it.
+//! holds the lock of its run, before there is much of it. What was found is looked for once more a moment later.
 //!
 //! | file | what it finds |
 //! |---|---|
@@ -21,8 +21,13 @@ use super::{Fleet, Result, rebuild};
 use crate::host::{lock, marked};
 use crate::journal::{Home, RunFolder};
 use crate::model::{Entry, RunId};
-use crate::report::doctor::Leaks;
+use crate::report::doctor::{Leak, Leaks};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The folder of a run that is just being made, or removed, is nobody's for some milliseconds; nobody tells when that is
+/// over.
+const SECOND_LOOK: Duration = Duration::from_millis(500);
 
 /// Who owns things.
 struct Owners<'a> {
@@ -47,8 +52,21 @@ fn is_attended(run: &RunFolder) -> bool {
 }
 
 impl Fleet {
-    /// All that nobody owns. `here` is the current folder, whose repository is looked at too.
+    /// All that nobody owns. `here` is the current folder, whose repository is looked at too. Where something is found it
+    /// takes half a second: only what is found twice counts.
     pub async fn leaks(&self, here: Option<&Path>) -> Result<Leaks> {
+        let first = self.look_for_leaks(here).await?;
+        if first.found.is_empty() {
+            return Ok(first);
+        }
+        tokio::time::sleep(SECOND_LOOK).await;
+        let mut second = self.look_for_leaks(here).await?;
+        let again = |leak: &Leak| first.found.iter().any(|other| other.kind == leak.kind && other.what == leak.what);
+        second.found.retain(again);
+        Ok(second)
+    }
+
+    async fn look_for_leaks(&self, here: Option<&Path>) -> Result<Leaks> {
         let known = self.known()?;
         let mut unseen = vec!["containers: not in this version".to_owned()];
         let processes = marked::all();
