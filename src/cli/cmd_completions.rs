@@ -37,9 +37,10 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
 }
 
 /// The program that the shell asks: `swarm` by its name, so that the next version answers for itself; or the file that was
-/// named here.
+/// named here, if the scripts can name it (they quote nothing).
 fn program() -> String {
     let called = std::env::args().next().filter(|called| called.contains('/'));
     let path = called.and_then(|called| std::path::absolute(Path::new(&called)).ok());
-    path.map_or_else(|| "swarm".to_owned(), |path| path.to_string_lossy().into_owned())
+    let plain = |path: &String| path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@".contains(c));
+    path.and_then(|path| path.into_os_string().into_string().ok()).filter(plain).unwrap_or_else(|| "swarm".to_owned())
 }

@@ -25,20 +25,18 @@ const WORKER_VERBS: [(&str, Names); 11] = [
     ("logs", Names::AnyOrLoop),
     ("peek", Names::AnyOrLoop),
     ("respawn", Names::Any),
-    ("send", Names::Recipient),
+    ("send", Names::Running),
     ("status", Names::AnyOrLoop),
     ("wait", Names::RunningOrLoop),
 ];
 
 /// Whose names stand for an argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Names {
     /// All workers.
     Any,
     /// Workers that run.
     Running,
-    /// The same, for the first value only: behind it stands a text.
-    Recipient,
     /// Workers that do not.
     Stopped,
     /// All workers and the loops that run.
@@ -85,17 +83,13 @@ impl ValueCompleter for Names {
         let names = Home::from_env().map(|home| self.known(&home)).unwrap_or_default();
         names.into_iter().filter(|name| name.starts_with(&*begun)).map(CompletionCandidate::new).collect()
     }
-
-    fn complete_at(&self, index: usize, current: &OsStr) -> Vec<CompletionCandidate> {
-        if *self == Names::Recipient && index > 0 { Vec::new() } else { self.complete(current) }
-    }
 }
 
 impl Names {
     fn known(self, home: &Home) -> BTreeSet<String> {
         match self {
             Names::Any => workers(home, |_| true),
-            Names::Running | Names::Recipient => workers(home, is_running),
+            Names::Running => workers(home, is_running),
             Names::Stopped => workers(home, |status| !is_running(status)),
             Names::AnyOrLoop => &workers(home, |_| true) | &loops(home, is_held),
             Names::RunningOrLoop => &workers(home, is_running) | &loops(home, is_held),
