@@ -50,4 +50,3 @@ pub(super) fn fill_in(entry: &mut Entry, handle: &Handle) {
     entry.shim = Some(shim.clone());
     entry.worker = Some(worker.clone());
 }
-
