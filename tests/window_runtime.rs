@@ -265,8 +265,7 @@ async fn an_interactive_worker_has_the_terminal_and_is_in_its_foreground() {
         stty size >&3
         cut -d' ' -f5,8 /proc/$$/stat >&3
         cat /proc/$$/status | grep SigBlk >&3
-        ls /proc/$$/fd > descriptors
-        tr '\\n' ' ' < descriptors >&3
+        (ls /proc/$$/fd | tr '\\n' ' ') >&3
         mv report.new report
         printf 'name? ' > /dev/tty
         read name < /dev/tty
