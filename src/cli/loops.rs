@@ -21,10 +21,8 @@ pub(super) struct Loop {
 
 /// All of them, oldest first. Only the lock of each run is looked at; what it says is read of those that run.
 pub(super) fn running(home: &Home) -> Result<Vec<Loop>> {
-    let folders =
-        home.runs().map_err(|error| Error::failed(format!("cannot list {}: {error}", home.root().display())))?;
-    let held =
-        folders.into_iter().filter(|folder| crate::host::lock::holder(&folder.lock()).is_ok_and(|by| by.is_some()));
+    let folders = home.runs().map_err(|error| Error::failed(format!("cannot list {}: {error}", home.root().display())))?;
+    let held = folders.into_iter().filter(|folder| crate::host::lock::holder(&folder.lock()).is_ok_and(|by| by.is_some()));
     Ok(held.filter_map(Run::load).filter_map(|run| Some(Loop { supervisor: run.supervisor()?, run })).collect())
 }
 

@@ -1,24 +1,11 @@
 //! The command line: settings, a file per verb, exit codes, errors with hints.
 
-mod args;
-mod assemble;
-mod audience;
 mod cmd_attach;
 mod cmd_clean;
-pub mod cmd_config;
-pub mod cmd_demo;
-pub mod cmd_demo_agent;
-pub mod cmd_done_test;
 mod cmd_eof;
-pub mod cmd_explain;
 mod cmd_interrupt;
 mod cmd_kill;
 mod cmd_logs;
-pub mod cmd_loop;
-pub mod cmd_loop_ask;
-pub mod cmd_loop_logs;
-pub mod cmd_loop_ls;
-pub mod cmd_loop_status;
 mod cmd_ls;
 mod cmd_peek;
 mod cmd_respawn;
@@ -26,18 +13,33 @@ mod cmd_send;
 mod cmd_spawn;
 mod cmd_status;
 mod cmd_wait;
-mod detach;
 mod env_file;
-pub mod error;
 mod fleet;
-pub mod loop_settings;
 mod loops;
+mod ready;
+mod worker_args;
+mod args;
+mod assemble;
+mod audience;
+pub mod cmd_config;
+pub mod cmd_demo;
+pub mod cmd_demo_agent;
+pub mod cmd_done_test;
+pub mod cmd_explain;
+mod cmd_init;
+pub mod cmd_loop;
+pub mod cmd_loop_ask;
+pub mod cmd_loop_logs;
+pub mod cmd_loop_ls;
+pub mod cmd_loop_status;
+mod detach;
+pub mod error;
+mod init;
+pub mod loop_settings;
 mod on_event;
 mod print;
-mod ready;
 mod runs;
 pub mod settings;
-mod worker_args;
 mod workspace;
 
 use error::Result;
@@ -84,6 +86,7 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<u8> {
         Some(("explain", matches)) => cmd_explain::run(matches),
         Some(("config", matches)) => cmd_config::run(matches.subcommand_matches("show").unwrap_or(matches)),
         Some(("done-test", matches)) => done_test(matches),
+        Some(("init", matches)) => cmd_init::run(matches),
         Some(("demo", _)) => cmd_demo::run(),
         Some(("demo-agent", _)) => cmd_demo_agent::run(),
         // Clap asks for a subcommand and knows no other.

@@ -50,3 +50,4 @@ pub(super) fn fill_in(entry: &mut Entry, handle: &Handle) {
     entry.shim = Some(shim.clone());
     entry.worker = Some(worker.clone());
 }
+

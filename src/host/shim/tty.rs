@@ -68,9 +68,11 @@ impl Tty {
         // Our own opening: that it does not block is nobody else's business.
         let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let mut tty = OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open("/dev/tty")?;
-        tty.write_all(HOW_ARE_YOU)?;
         let end = Instant::now() + SETTLE;
-        while !heard(&mut tty)? && wait(&tty, end)? {}
+        if wait(&tty, PollFlags::POLLOUT, end)? {
+            tty.write_all(HOW_ARE_YOU)?;
+            while !heard(&mut tty)? && wait(&tty, PollFlags::POLLIN, end)? {}
+        }
         Ok(())
     }
 }
@@ -86,10 +88,10 @@ fn heard(tty: &mut File) -> io::Result<bool> {
     }
 }
 
-/// Until something is typed; `false` at the end of our patience.
-fn wait(tty: &File, end: Instant) -> io::Result<bool> {
+/// Until it takes or gives something; `false` at the end of our patience.
+fn wait(tty: &File, what: PollFlags, end: Instant) -> io::Result<bool> {
     let left = end.saturating_duration_since(Instant::now());
-    let mut fds = [PollFd::new(tty.as_fd(), PollFlags::POLLIN)];
+    let mut fds = [PollFd::new(tty.as_fd(), what)];
     let ready = poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO))?;
     Ok(ready > 0)
 }
