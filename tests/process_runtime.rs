@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use swarm::host::record;
-use swarm::model::{AttemptId, Exit, Found, Handle, Launch, Oom, RunId, Status, TaskId};
+use swarm::model::{AttemptId, Exit, Found, Handle, Launch, Oom, RunId, Status, Streams, TaskId};
 use swarm::runtime::process::{ProcessRuntime, live_attempts};
 use swarm::runtime::{Event, Nudge, Runtime};
 
@@ -71,9 +71,7 @@ impl Bench {
                 env("FAKE_AGENT_TRACE", self.trace().to_str().unwrap()),
                 ("SWARM_TEST".into(), None),
             ],
-            stdin: self.folder.join("prompt"),
-            out: self.out(),
-            err: self.err(),
+            streams: Streams::Files { stdin: self.folder.join("prompt"), out: self.out(), err: self.err(), show: None },
             keep_children: false,
         }
     }
@@ -240,11 +238,16 @@ async fn arguments_and_variables_arrive_byte_for_byte() {
 async fn what_cannot_be_started_leaves_nothing() {
     let mut bench = Bench::new();
     let good = bench.launch_of("text:x");
-    let cases: [(&str, &str, Launch); 5] = [
+    let mut no_prompt = good.clone();
+    if let Streams::Files { stdin, .. } = &mut no_prompt.streams {
+        *stdin = "/no/prompt".into();
+    }
+    let cases: [(&str, &str, Launch); 6] = [
         ("no-such-program", "No such file", Launch { argv: vec!["no-such-program".into()], ..good.clone() }),
         ("/prompt", "denied", Launch { argv: vec![bench.folder.join("prompt").into()], ..good.clone() }),
         ("/no/folder", "No such file", Launch { cwd: "/no/folder".into(), ..good.clone() }),
-        ("/no/prompt", "No such file", Launch { stdin: "/no/prompt".into(), ..good.clone() }),
+        ("/no/prompt", "No such file", no_prompt),
+        ("terminal", "terminal", Launch { streams: Streams::Terminal, ..good.clone() }),
         ("variable", "variable", Launch { env: vec![("A=B".into(), None)], ..good.clone() }),
     ];
     for (thing, words, launch) in cases {
@@ -584,7 +587,9 @@ async fn many_at_once_are_kept_apart() {
     for number in 1..=40 {
         let mut launch = bench.launch_of(&format!("text:{number};wait-file:go;exit:{number}"));
         launch.attempt = attempt(number);
-        launch.out = bench.folder.join(format!("logs/iteration-{number}.log.raw"));
+        if let Streams::Files { out, .. } = &mut launch.streams {
+            *out = bench.folder.join(format!("logs/iteration-{number}.log.raw"));
+        }
         bench.runtime.launch(&launch).await.unwrap();
     }
     fs::write(bench.folder.join("go"), "").unwrap();

@@ -18,7 +18,6 @@ pub mod error;
 pub mod loop_settings;
 mod on_event;
 mod print;
-mod recover;
 mod runs;
 pub mod settings;
 mod workspace;

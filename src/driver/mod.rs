@@ -3,6 +3,8 @@
 
 pub mod control;
 pub mod orders;
+pub mod real;
+pub mod recover;
 pub mod seams;
 pub mod tree;
 
@@ -95,6 +97,16 @@ where
             chunk: Vec::new(),
             signs: Vec::new(),
         }
+    }
+
+    /// The state, to be read.
+    pub fn board(&self) -> &Board {
+        self.engine.board()
+    }
+
+    /// Where its attempts run, to be read.
+    pub fn runtime(&self) -> &R {
+        &self.runtime
     }
 
     /// Who is told; for a last word after the run.

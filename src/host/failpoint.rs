@@ -29,6 +29,8 @@ pub const ALL: &[&str] = &[
     "journal-appended",
     "files-before-rename",
     "files-after-rename",
+    "registry-quarantined",
+    "registry-before-write",
 ];
 
 /// Passes through the point `name`; an error only if a test asked for one.

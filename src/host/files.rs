@@ -3,20 +3,32 @@
 use super::failpoint;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Replaces `path` by `bytes`, so that any reader at any time, also after a power cut, finds the old or the new whole.
 /// Mode 0600. On an error the old file is unharmed and the temporary one is gone.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = sibling(path, &format!(".{}.tmp", std::process::id()));
-    let result = write_synced(&temporary, bytes)
+    replace(path, &sibling(path, &format!(".{}.tmp", std::process::id())), bytes)
+}
+
+/// As [`write_atomic`], for a file whose writers hold a lock. The temporary file then needs one name only: what a writer
+/// leaves that dies, the next one replaces, and nothing piles up.
+pub fn write_atomic_locked(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = sibling(path, ".tmp");
+    // Whoever it belongs to: the folder is ours.
+    remove(&temporary)?;
+    replace(path, &temporary, bytes)
+}
+
+fn replace(path: &Path, temporary: &Path, bytes: &[u8]) -> io::Result<()> {
+    let result = write_synced(temporary, bytes)
         .and_then(|()| failpoint::hit("files-before-rename"))
-        .and_then(|()| std::fs::rename(&temporary, path));
+        .and_then(|()| std::fs::rename(temporary, path));
     if result.is_err() {
         // The first error is the one that matters.
-        let _ = std::fs::remove_file(&temporary);
+        let _ = std::fs::remove_file(temporary);
         return result;
     }
     failpoint::hit("files-after-rename")?;
@@ -63,6 +75,16 @@ pub fn read_plain(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     std::fs::read(path)
+}
+
+/// Reads the end of a file: at most `limit` bytes, and none before `from`.
+pub fn read_end(path: &Path, from: u64, limit: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(from.max(size.saturating_sub(limit))))?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Copies a damaged file beside itself: `<name>.corrupted`, else `-2`, `-3`, …: nothing is overwritten. Returns the copy's

@@ -2,7 +2,7 @@
 //! values of the environment are often secrets, and so they never reach a disk. Fields end with NUL, which no path,
 //! argument or variable can hold, so all other bytes pass unchanged.
 
-use crate::model::Launch;
+use crate::model::{Launch, Streams};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub const MARK: &str = "SWARM_ATTEMPT";
 
 /// First field; another one is not for us.
-const VERSION: &str = "swarm-order-1";
+const VERSION: &str = "swarm-order-2";
 
 /// All that a shim must know. Paths are absolute: the shim does not stay in its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +30,8 @@ pub struct Order {
     pub keep_children: bool,
     /// The worker's folder.
     pub cwd: PathBuf,
-    /// Its standard input.
-    pub stdin: PathBuf,
-    /// The raw log.
-    pub out: PathBuf,
-    /// Where its standard error goes, once there is any.
-    pub err: PathBuf,
+    /// Its standard streams.
+    pub streams: Streams,
     /// Program and arguments.
     pub argv: Vec<OsString>,
     /// Changes to the inherited environment.
@@ -52,9 +48,7 @@ impl Order {
             oom_counter: oom_counter.map(Path::to_owned),
             keep_children: launch.keep_children,
             cwd: std::path::absolute(&launch.cwd)?,
-            stdin: std::path::absolute(&launch.stdin)?,
-            out: std::path::absolute(&launch.out)?,
-            err: std::path::absolute(&launch.err)?,
+            streams: absolute(&launch.streams)?,
             argv: launch.argv.clone(),
             env: launch.env.clone(),
         })
@@ -81,9 +75,10 @@ impl Order {
         let counter = self.oom_counter.as_deref().unwrap_or(Path::new(""));
         let keep = if self.keep_children { "keep" } else { "end" };
         let head = [VERSION, &self.boot_id, keep];
-        let paths = [&self.folder, counter, &self.cwd, &self.stdin, &self.out, &self.err];
+        let paths = [&self.folder, counter, &self.cwd];
         head.iter().for_each(|text| field(&mut out, text.as_bytes()));
         paths.iter().for_each(|path| field(&mut out, path.as_os_str().as_bytes()));
+        encode_streams(&self.streams, &mut out);
         field(&mut out, self.argv.len().to_string().as_bytes());
         self.argv.iter().for_each(|word| field(&mut out, word.as_bytes()));
         for (name, value) in &self.env {
@@ -102,8 +97,9 @@ impl Order {
         let keep_children = text()? == "keep";
         let mut path = || fields.next().map(|field| PathBuf::from(os(field)));
         let folder = path()?;
-        let oom_counter = path().map(|path| (!path.as_os_str().is_empty()).then_some(path))?;
-        let (cwd, stdin, out, err) = (path()?, path()?, path()?, path()?);
+        let oom_counter = path().map(some_path)?;
+        let cwd = path()?;
+        let streams = decode_streams(&mut fields)?;
         let count: usize = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
         let argv: Vec<OsString> = fields.by_ref().take(count).map(os).collect();
         (argv.len() == count && count > 0).then_some(())?;
@@ -112,8 +108,47 @@ impl Order {
             let value = fields.next()?;
             env.push((os(name), value.strip_prefix(b"=").map(os)));
         }
-        Some(Order { folder, boot_id, oom_counter, keep_children, cwd, stdin, out, err, argv, env })
+        Some(Order { folder, boot_id, oom_counter, keep_children, cwd, streams, argv, env })
     }
+}
+
+/// What the streams are, by name, and the paths that belong to it.
+fn encode_streams(streams: &Streams, out: &mut Vec<u8>) {
+    match streams {
+        Streams::Terminal => field(out, b"terminal"),
+        Streams::Files { stdin, out: log, err, show } => {
+            field(out, b"files");
+            let show = show.as_deref().unwrap_or(Path::new(""));
+            for path in [stdin, log, err, show] {
+                field(out, path.as_os_str().as_bytes());
+            }
+        }
+    }
+}
+
+fn decode_streams<'a>(fields: &mut impl Iterator<Item = &'a [u8]>) -> Option<Streams> {
+    let kind = fields.next()?;
+    let mut path = || fields.next().map(|field| PathBuf::from(os(field)));
+    match kind {
+        b"terminal" => Some(Streams::Terminal),
+        b"files" => Some(Streams::Files { stdin: path()?, out: path()?, err: path()?, show: path().map(some_path)? }),
+        _ => None,
+    }
+}
+
+/// An empty path stands for none.
+fn some_path(path: PathBuf) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then_some(path)
+}
+
+fn absolute(streams: &Streams) -> io::Result<Streams> {
+    let Streams::Files { stdin, out, err, show } = streams else { return Ok(Streams::Terminal) };
+    Ok(Streams::Files {
+        stdin: std::path::absolute(stdin)?,
+        out: std::path::absolute(out)?,
+        err: std::path::absolute(err)?,
+        show: show.as_deref().map(std::path::absolute).transpose()?,
+    })
 }
 
 fn field(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -126,10 +161,14 @@ fn os(bytes: &[u8]) -> OsString {
 }
 
 fn check(launch: &Launch) -> io::Result<()> {
-    let paths = [&launch.cwd, &launch.stdin, &launch.out, &launch.err].map(|path| path.as_os_str());
+    let files: &[Option<&PathBuf>] = match &launch.streams {
+        Streams::Files { stdin, out, err, show } => &[Some(stdin), Some(out), Some(err), show.as_ref()],
+        Streams::Terminal => &[],
+    };
+    let paths = files.iter().flatten().copied().chain([&launch.cwd]).map(|path| path.as_os_str());
     let names = launch.env.iter().map(|(name, _)| name.as_os_str());
     let values = launch.env.iter().filter_map(|(_, value)| value.as_deref());
-    let mut all = paths.into_iter().chain(launch.argv.iter().map(OsString::as_os_str)).chain(names).chain(values);
+    let mut all = paths.chain(launch.argv.iter().map(OsString::as_os_str)).chain(names).chain(values);
     if all.any(|text| text.as_bytes().contains(&0)) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "an argument, variable or path holds a NUL byte"));
     }
@@ -155,9 +194,12 @@ mod tests {
             oom_counter: None,
             keep_children: true,
             cwd: odd.clone().into(),
-            stdin: "/in".into(),
-            out: "/out".into(),
-            err: "/err".into(),
+            streams: Streams::Files {
+                stdin: "/in".into(),
+                out: "/out".into(),
+                err: "/err".into(),
+                show: Some("/show".into()),
+            },
             argv: vec!["".into(), odd.clone(), "".into()],
             env: vec![("A".into(), Some(odd.clone())), ("B".into(), None), ("C".into(), Some("".into()))],
         }
@@ -167,7 +209,13 @@ mod tests {
     fn every_byte_comes_back() {
         let order = order();
         assert_eq!(Order::decode(&order.encode()), Some(order));
-        let other = Order { oom_counter: Some("/c".into()), keep_children: false, env: vec![], ..self::order() };
+        let other = Order {
+            oom_counter: Some("/c".into()),
+            keep_children: false,
+            env: vec![],
+            streams: Streams::Terminal,
+            ..self::order()
+        };
         assert_eq!(Order::read(other.in_memory().unwrap()).unwrap(), other);
     }
 

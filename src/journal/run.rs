@@ -59,6 +59,11 @@ impl RunFolder {
         self.path.join("lock")
     }
 
+    /// The values that a worker's environment was given; private.
+    pub fn environment(&self) -> PathBuf {
+        self.path.join("env")
+    }
+
     /// The control socket's folder is the run's own; its name is short because socket paths are.
     pub fn socket_name() -> &'static str {
         "s"

@@ -1,6 +1,6 @@
 //! The life of a running worker and its end: signals passed on, output moved, descendants ended, all of it bounded.
 
-use super::pump::Pump;
+use super::flow::Flow;
 use super::{KILL, oom};
 use crate::host::record::Writer;
 use crate::host::words::words;
@@ -52,8 +52,7 @@ pub(super) struct Ending<'a> {
     pub(super) worker: ProcessId,
     keep_children: bool,
     signals: &'a SignalFd,
-    out: Pump,
-    err: Pump,
+    flow: Flow,
     oom: oom::Watch,
     phase: Phase,
     /// How the worker ended, once it has.
@@ -74,16 +73,14 @@ impl<'a> Ending<'a> {
         worker: ProcessId,
         keep_children: bool,
         signals: &'a SignalFd,
-        out: Pump,
-        err: Pump,
+        flow: Flow,
         oom: oom::Watch,
     ) -> Ending<'a> {
         Ending {
             worker,
             keep_children,
             signals,
-            out,
-            err,
+            flow,
             oom,
             phase: Phase::Running,
             status: None,
@@ -100,8 +97,7 @@ impl<'a> Ending<'a> {
         loop {
             self.wait()?;
             self.take_signals(record)?;
-            self.out.run();
-            self.err.run();
+            self.flow.run();
             self.report_flow(record)?;
             self.advance();
             if self.is_over() {
@@ -119,8 +115,8 @@ impl<'a> Ending<'a> {
             Some(due) => PollTimeout::try_from(due + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX),
             None => PollTimeout::NONE,
         };
-        let sources = [Some(self.signals.as_fd()), self.out.waits_on(), self.err.waits_on()];
-        let mut fds: Vec<PollFd> = sources.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let sources = std::iter::once(self.signals.as_fd()).chain(self.flow.waits_on());
+        let mut fds: Vec<PollFd> = sources.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno.into()),
@@ -141,11 +137,11 @@ impl<'a> Ending<'a> {
     }
 
     fn is_paused(&self) -> bool {
-        self.out.paused().is_some() || self.err.paused().is_some()
+        self.flow.paused().is_some()
     }
 
     fn silent_since(&self, since: Instant) -> Instant {
-        [self.out.moved(), self.err.moved()].into_iter().flatten().max().map_or(since, |moved| moved.max(since))
+        self.flow.moved().map_or(since, |moved| moved.max(since))
     }
 
     fn take_signals(&mut self, record: &mut Writer) -> io::Result<()> {
@@ -228,7 +224,7 @@ impl<'a> Ending<'a> {
 
     /// Says in the record when the log could no longer, or can again, be written.
     fn report_flow(&mut self, record: &mut Writer) -> io::Result<()> {
-        let error = self.out.paused().or(self.err.paused()).map(words);
+        let error = self.flow.paused().map(words);
         if error != self.reported {
             record.flow(error.as_deref())?;
             self.reported = error;
@@ -264,7 +260,7 @@ impl<'a> Ending<'a> {
     /// Is there nothing more to wait for? A full disk is waited for until somebody tells us to end everything.
     fn is_over(&self) -> bool {
         let Phase::Draining { since } = self.phase else { return false };
-        if self.out.is_finished() && self.err.is_finished() {
+        if self.flow.is_finished() {
             return true;
         }
         if self.is_paused() {
@@ -275,9 +271,7 @@ impl<'a> Ending<'a> {
     }
 
     fn close(&mut self, record: &mut Writer) -> io::Result<()> {
-        // A log that cannot be put back was delivered all the same to a supervisor that followed it.
-        let _ = self.out.restore();
-        let _ = self.err.restore();
+        self.flow.restore();
         let status = self.status.unwrap_or(Status::Lost);
         let exit = Exit { status, oom: self.oom.judge(status, self.killed), left: std::mem::take(&mut self.left) };
         failpoint::hit("shim-before-ended")?;

@@ -18,6 +18,7 @@
 //! Without an attempt the first three end it, and the others do nothing.
 
 mod ending;
+mod flow;
 mod oom;
 mod pump;
 mod worker;
@@ -32,10 +33,10 @@ use super::record::{Failure, Started, Writer};
 use super::words::words;
 use crate::model::ProcessId;
 use ending::Ending;
+use flow::Flow;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use pump::Pump;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -116,16 +117,15 @@ impl Shim {
     /// From the order to the running worker. After an error there is none.
     fn start(&self, order: File, record: &mut Writer) -> Result<Ending<'_>, StartError> {
         let order = Order::read(order)?;
-        let (out, out_from, out_end) = Pump::to_log(&order.out).map_err(StartError::with("open", &order.out))?;
-        let (err, err_end) = Pump::to_file_with_first_byte(&order.err)?;
+        let (flow, given) = Flow::open(&order.streams)?;
         let oom = oom::Watch::begin(order.oom_counter.as_deref());
         failpoint::hit("shim-before-starting")?;
-        let name = order.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        record.starting(&Started { shim: self.ourselves.clone(), out_from, out: name })?;
+        let (shim, out) = (self.ourselves.clone(), flow.out_name.clone());
+        record.starting(&Started { shim, out_from: flow.out_from, out })?;
         failpoint::hit("shim-before-worker")?;
-        let pid = worker::start(&order, &out_end, &err_end)?;
+        let pid = worker::start(&order, &given)?;
         let worker = ProcessId { pid, start_time: process::stat(pid)?.start_time, boot_id: order.boot_id };
-        Ok(Ending::new(worker, order.keep_children, &self.signals, out, err, oom))
+        Ok(Ending::new(worker, order.keep_children, &self.signals, flow, oom))
     }
 }
 
@@ -169,6 +169,12 @@ impl StartError {
     fn permanent(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> StartError {
         let with = StartError::with(verb, path);
         |error| StartError { permanent: true, ..with(error) }
+    }
+
+    /// An interactive worker was ordered of a shim without a window.
+    fn no_terminal() -> StartError {
+        let error = io::Error::other("it needs a terminal");
+        StartError { permanent: true, ..StartError::from(error) }
     }
 }
 

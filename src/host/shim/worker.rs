@@ -1,6 +1,7 @@
 //! Starting the worker: a clean process group, signals as after a login, three descriptors and no more.
 
 use super::StartError;
+use super::flow::Given;
 use crate::host::failpoint;
 use crate::host::order::{MARK, Order};
 use nix::errno::Errno;
@@ -9,18 +10,16 @@ use nix::sys::signal::SigSet;
 use nix::unistd::{AccessFlags, Pid, access};
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// Executes the worker and returns its pid, which is its process group too. `posix_spawn` does not copy our memory, and
 /// tells us the error of the exec itself.
-pub(super) fn start(order: &Order, out: &OwnedFd, err: &OwnedFd) -> Result<i32, StartError> {
-    let stdin = File::open(&order.stdin).map_err(StartError::permanent("open", &order.stdin))?;
+pub(super) fn start(order: &Order, given: &Given) -> Result<i32, StartError> {
     std::env::set_current_dir(&order.cwd).map_err(StartError::permanent("enter", &order.cwd))?;
-    let spawned = spawn(order, [(stdin.as_raw_fd(), 0), (out.as_raw_fd(), 1), (err.as_raw_fd(), 2)]);
+    let spawned = spawn(order, [(given.stdin.as_raw_fd(), 0), (given.out.as_raw_fd(), 1), (given.err.as_raw_fd(), 2)]);
     // Back from the worker's folder, which is not ours to keep busy.
     std::env::set_current_dir("/")?;
     spawned

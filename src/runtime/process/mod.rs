@@ -7,7 +7,10 @@
 mod follow;
 mod leftovers;
 mod shims;
+mod standing;
 mod start;
+
+pub use standing::{Standing, standing};
 
 use super::{Event, Nudge, Runtime};
 use crate::host::inotify::{Change, Watch, Watcher};
@@ -265,6 +268,28 @@ impl ProcessRuntime {
             tokio::time::sleep(SETTLE_STEP).await;
         }
     }
+
+    /// Follows an attempt that an earlier supervisor started; its log too, if it has one.
+    async fn adopt_with(&mut self, attempt: &AttemptId, out: Option<&Path>, from: u64) -> io::Result<()> {
+        if self.find(attempt).is_some() {
+            return Ok(());
+        }
+        let Some((file, record, held)) = self.settled(attempt).await? else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("{attempt} was never started")));
+        };
+        let shim = match record.started.as_ref().filter(|_| held) {
+            Some(started) => PidFd::open(&started.shim)?.map(Hold::Adopted),
+            None => None,
+        };
+        let out = match out.map(File::open) {
+            // Removed while nobody looked: what it held cannot be delivered, but how the attempt ended can.
+            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            out => out.transpose()?,
+        };
+        let mut follow = Follow::new(attempt.clone(), file, out, from, shim);
+        follow.handle = handle(&record);
+        self.follow(follow).map(drop)
+    }
 }
 
 impl Runtime for ProcessRuntime {
@@ -278,7 +303,7 @@ impl Runtime for ProcessRuntime {
             None | Some((Found::Never, _)) => self.start(launch).await,
             Some((Found::Alive(handle), record)) => {
                 let from = record.started.map_or(0, |started| started.out_from);
-                let adopted = self.adopt(&launch.attempt, &launch.out, from).await;
+                let adopted = self.adopt_with(&launch.attempt, launch.streams.out(), from).await;
                 adopted.map(|()| handle).map_err(|error| start::temporary("cannot adopt it", &error))
             }
             Some((Found::Ended(_) | Found::Gone, _)) => {
@@ -293,24 +318,7 @@ impl Runtime for ProcessRuntime {
     }
 
     async fn adopt(&mut self, attempt: &AttemptId, out: &Path, from: u64) -> io::Result<()> {
-        if self.find(attempt).is_some() {
-            return Ok(());
-        }
-        let Some((file, record, held)) = self.settled(attempt).await? else {
-            return Err(io::Error::new(io::ErrorKind::NotFound, format!("{attempt} was never started")));
-        };
-        let shim = match record.started.as_ref().filter(|_| held) {
-            Some(started) => PidFd::open(&started.shim)?.map(Hold::Adopted),
-            None => None,
-        };
-        let out = match File::open(out) {
-            // Removed while nobody looked: what it held cannot be delivered, but how the attempt ended can.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            out => Some(out?),
-        };
-        let mut follow = Follow::new(attempt.clone(), file, out, from, shim);
-        follow.handle = handle(&record);
-        self.follow(follow).map(drop)
+        self.adopt_with(attempt, Some(out), from).await
     }
 
     fn nudge(&mut self, attempt: &AttemptId, nudge: Nudge) -> io::Result<()> {

@@ -22,7 +22,8 @@ impl ProcessRuntime {
         let mut made = Made::new(&folder);
         let prepared = self.prepare(launch, &folder, &mut made).map_err(|error| cannot_prepare(&folder, &error))?;
         let Prepared { parcel, reader, out } = prepared;
-        let mut follow = Follow::new(launch.attempt.clone(), reader, Some(out.file), out.size, None);
+        let (out, from) = out.map_or((None, 0), |out| (Some(out.file), out.size));
+        let mut follow = Follow::new(launch.attempt.clone(), reader, out, from, None);
         follow.keep_children = launch.keep_children;
         let token = self.follow(follow).map_err(|error| temporary("cannot watch its files", &error))?;
         let handed = self.hand_over(token, parcel).map_err(|error| temporary("cannot start the shim", &error));
@@ -47,7 +48,10 @@ impl ProcessRuntime {
         let order = Order::new(launch, folder, process::boot_id()?, self.oom_counter.as_deref())?;
         files::create_folder(folder)?;
         made.forget_older()?;
-        let out = made.log(&order.out).map_err(about(order.out.display()))?;
+        let out = match order.streams.out() {
+            Some(out) => Some(made.log(out).map_err(about(out.display()))?),
+            None => None,
+        };
         let order = order.in_memory()?;
         failpoint::hit("launch-before-record")?;
         let path = folder.join(record::NAME);
@@ -154,7 +158,8 @@ impl ProcessRuntime {
 struct Prepared {
     parcel: Parcel,
     reader: File,
-    out: Log,
+    /// Nothing of a worker that talks to a terminal.
+    out: Option<Log>,
 }
 
 /// The raw log, open for reading, and its size before the attempt.

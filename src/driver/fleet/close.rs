@@ -1,0 +1,173 @@
+//! Ending workers, all at once, and taking them out of the registry.
+
+use super::look::{Life, Sight};
+use super::solo::Solo;
+use super::{Fleet, Kind, PATIENCE, Result, Trouble, spawn, stranger, undo};
+use crate::host::git::worktree;
+use crate::model::{Entry, Span, Standing, WorkerEnd, Worktree};
+use crate::runtime::tmux::Server;
+use std::path::Path;
+use std::time::Duration;
+
+/// What became of a worker that was to be ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It was ended; how, unless the predecessor started it.
+    Now(Option<WorkerEnd>),
+    /// It had ended before.
+    Before,
+}
+
+/// A worker that is gone from the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cleaned {
+    /// The branch that is kept, if its worktree was removed.
+    pub kept_branch: Option<String>,
+}
+
+impl Fleet {
+    /// Ends these workers at the same time: TERM, `grace` (else each one's own), KILL, and all that they started. Each one's
+    /// answer stands at its place.
+    pub async fn end(&self, sights: &[Sight], grace: Option<Span>) -> Vec<Result<Ended>> {
+        let ends = futures(sights.iter().map(|sight| self.end_one(sight, grace))).await;
+        let ended: Vec<(&Sight, &WorkerEnd)> = sights
+            .iter()
+            .zip(&ends)
+            .filter_map(|(sight, end)| match end {
+                Ok(Ended::Now(Some(end))) => Some((sight, end)),
+                _ => None,
+            })
+            .collect();
+        let strangers = |sight: &Sight| sight.entry.run.is_none();
+        let gone = sights.iter().zip(&ends).filter(|(sight, end)| strangers(sight) && end.is_ok()).map(|(sight, _)| sight);
+        let told = self.update(|state| {
+            for (sight, end) in ended {
+                if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run == sight.entry.run) {
+                    entry.status = Standing::Stopped;
+                    entry.ended = Some(end.clone());
+                }
+            }
+            for sight in gone {
+                if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run.is_none()) {
+                    entry.status = Standing::Stopped;
+                }
+            }
+        });
+        if let Err(trouble) = told {
+            // Their runs say that they ended; the next command tells the registry.
+            self.warn(trouble.message);
+        }
+        ends
+    }
+
+    async fn end_one(&self, sight: &Sight, grace: Option<Span>) -> Result<Ended> {
+        if sight.life == Life::Stopped {
+            return Ok(Ended::Before);
+        }
+        let Some(run) = &sight.entry.run else { return self.end_stranger(sight, grace).await };
+        let (folder, record, plan) = self.run(run)?;
+        let name = &sight.entry.name;
+        let own = plan.policy.grace;
+        let _lock = self.lock(name, &folder, "ending it", own.duration() + PATIENCE).await?;
+        let logs = self.logs(&sight.entry).ok_or_else(|| super::not_found(name))?;
+        let solo = Solo { folder: &folder, record: &record, plan: &plan, logs };
+        let end = solo.finish(Some(grace.unwrap_or(own))).await;
+        let end = end.map_err(|error| Trouble::of_io(format!("cannot end worker '{name}'"), &error))?;
+        match end.exit.left.as_slice() {
+            [] => Ok(Ended::Now(Some(end))),
+            left => {
+                let pids: Vec<String> = left.iter().map(|process| process.pid.to_string()).collect();
+                self.warn(format!("worker '{name}' left processes that cannot be ended: {}", pids.join(", ")));
+                Ok(Ended::Now(Some(end)))
+            }
+        }
+    }
+
+    async fn end_stranger(&self, sight: &Sight, grace: Option<Span>) -> Result<Ended> {
+        let grace = grace.unwrap_or(DEFAULT_GRACE).duration();
+        let gone = match (&sight.entry.tmux, &sight.pane) {
+            (Some(window), Some(pane)) => {
+                stranger::end_window(&Server::new(window.socket.as_deref()), pane, grace).await
+            }
+            _ => match stranger::process(&sight.entry) {
+                Some(id) => stranger::end_process(&id, grace).await,
+                None => return Ok(Ended::Before),
+            },
+        };
+        let name = &sight.entry.name;
+        match gone.map_err(|error| Trouble::of_io(format!("cannot end worker '{name}'"), &error))? {
+            true => Ok(Ended::Now(None)),
+            false => Err(Trouble::failed(format!("worker '{name}' cannot be ended: it is stuck in the kernel"))),
+        }
+    }
+
+    /// Removes the worktree of a worker that does not run. Uncommitted or unmerged work is refused, unless `force`.
+    pub async fn remove_worktree(&self, entry: &Entry, force: bool) -> Result<Option<Cleaned>> {
+        let Some(tree) = &entry.worktree else { return Ok(None) };
+        let repository = worktree::repository(&tree.base_repo).await.map_err(spawn::of_git)?;
+        let removed = worktree::remove(&repository, &tree.path, &tree.branch, force).await;
+        let hint = "commit or push it, or give --force-dirty to lose it";
+        removed.map_err(|error| match worktree_refuses(&error) {
+            true => spawn::of_git(error).hint(hint),
+            false => spawn::of_git(error),
+        })?;
+        if let Err(trouble) = self.forget_worktree(entry) {
+            self.warn(trouble.message);
+        }
+        Ok(Some(Cleaned { kept_branch: Some(tree.branch.clone()) }))
+    }
+
+    /// The worktree's folder is gone; its entry goes on saying where it was, for a respawn.
+    fn forget_worktree(&self, entry: &Entry) -> Result<()> {
+        self.update(|state| {
+            if let Some(tree) = state.find_mut(&entry.name).and_then(|entry| entry.worktree.as_mut()) {
+                tree.made_branch = None;
+            }
+        })
+    }
+
+    /// Takes a worker that does not run out of the registry, with its logs and its run; its worktree first, if it is to go.
+    pub async fn clean(&self, sight: &Sight, tree: Option<RemoveTree>) -> Result<Cleaned> {
+        let entry = &sight.entry;
+        if sight.is_live() {
+            return Err(Trouble::failed(format!("cannot clean running worker '{}'", entry.name))
+                .hint(format!("end it first: swarm kill {}", entry.name)));
+        }
+        let cleaned = match tree {
+            Some(RemoveTree { force }) => self.remove_worktree(entry, force).await?,
+            None => None,
+        };
+        let removed = self.update(|state| {
+            let same = state.find(&entry.name).is_some_and(|now| now.run == entry.run && now.status == Standing::Stopped);
+            same.then(|| state.remove(&entry.name)).is_some()
+        })?;
+        if !removed {
+            return Err(Trouble::failed(format!("worker '{}' was changed by somebody else meanwhile", entry.name))
+                .kind(Kind::Held));
+        }
+        self.remove_traces(entry);
+        Ok(cleaned.unwrap_or(Cleaned { kept_branch: None }))
+    }
+
+    /// Logs and run of a worker that nobody knows any more.
+    fn remove_traces(&self, entry: &Entry) {
+        if let Some(run) = &entry.run {
+            undo::remove_run(&self.home.worker(run));
+        }
+        for log in self.logs(entry).iter().flat_map(|logs| logs.all()) {
+            if let Err(error) = crate::host::files::remove(&log) {
+                self.warn(format!("{} is left: {error}", log.display()));
+            }
+        }
+    }
+}
+
+/// How a worktree is to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoveTree {
+    /// With the work that is in it.
+    pub force: bool,
+}
+
+/// Between TERM and KILL for a worker of the predecessor.
+const DEFAULT_GRACE: Span = Span::seconds(10);

@@ -1,0 +1,268 @@
+//! What the registry says, held against what is real: one pass over the workers' records, and one tmux call a server,
+//! however many workers there are. Nothing is written unless something differs.
+
+use super::rebuild::{fill_in, stands};
+use super::solo::Solo;
+use super::{Fleet, Result, Trouble, stranger, undo};
+use crate::engine::{Board, Stamped};
+use crate::host::lock;
+use crate::journal::{FileJournal, RunFolder};
+use crate::model::{Entry, Ending, Exit, Standing as Noted, Status, WorkerEnd};
+use crate::runtime::process::Standing;
+use crate::runtime::tmux::{Pane, Server};
+use std::collections::BTreeMap;
+
+/// What a worker is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Life {
+    /// Somebody is just starting it.
+    Starting,
+    /// It runs.
+    Running,
+    /// It has ended, and its end is not judged yet.
+    Over(Exit),
+    /// It has ended.
+    Stopped,
+    /// Whoever began to spawn it died before it lived.
+    Unborn,
+}
+
+/// One worker as it is.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    /// What the registry says, put right where it differed.
+    pub entry: Entry,
+    /// What it is doing.
+    pub life: Life,
+    /// Its pane, if it has a living one.
+    pub pane: Option<Pane>,
+    /// The registry must be told.
+    differs: bool,
+}
+
+impl Sight {
+    /// Does it run, or is it about to?
+    pub fn is_live(&self) -> bool {
+        matches!(self.life, Life::Starting | Life::Running)
+    }
+
+    /// How it ended, as far as it is known.
+    pub fn end(&self) -> Option<(Exit, Option<Ending>)> {
+        match (&self.entry.ended, &self.life) {
+            (Some(end), _) => Some((end.exit.clone(), Some(end.ending.clone()))),
+            (None, Life::Over(exit)) => Some((exit.clone(), None)),
+            _ => None,
+        }
+    }
+}
+
+/// All workers as they are.
+#[derive(Debug, Default)]
+pub struct View {
+    /// In the order of the registry.
+    pub sights: Vec<Sight>,
+}
+
+impl View {
+    /// The worker of that name.
+    pub fn find(&self, name: &str) -> Option<&Sight> {
+        self.sights.iter().find(|sight| sight.entry.name == name)
+    }
+
+    /// Does the registry say the same already?
+    pub fn is_settled(&self) -> bool {
+        !self.sights.iter().any(|sight| sight.differs || matches!(sight.life, Life::Over(_) | Life::Unborn))
+    }
+}
+
+/// The panes of all servers that are asked for.
+type Panes = BTreeMap<Option<String>, Vec<Pane>>;
+
+impl Fleet {
+    /// Looks at all workers. Writes only to put a damaged registry right.
+    pub fn look(&self) -> Result<View> {
+        let reading = self.registry.read()?;
+        let state = match reading.damage {
+            Some(_) => self.update(|state| state.clone())?,
+            None => reading.state,
+        };
+        let panes = self.panes(&state.workers);
+        Ok(View { sights: state.workers.into_iter().map(|entry| self.sight(entry, &panes)).collect() })
+    }
+
+    /// The panes of the servers that running workers are in, one call each.
+    fn panes(&self, workers: &[Entry]) -> Panes {
+        let running = workers.iter().filter(|entry| entry.status == Noted::Running);
+        let mut panes = Panes::new();
+        for window in running.filter_map(|entry| entry.tmux.as_ref()) {
+            panes.entry(window.socket.clone()).or_insert_with(|| {
+                let listed = Server::new(window.socket.as_deref()).panes();
+                listed.unwrap_or_else(|error| {
+                    self.warn(format!("cannot ask tmux for its windows: {error}"));
+                    Vec::new()
+                })
+            });
+        }
+        panes
+    }
+
+    fn sight(&self, entry: Entry, panes: &Panes) -> Sight {
+        if entry.status == Noted::Stopped {
+            return Sight { entry, life: Life::Stopped, pane: None, differs: false };
+        }
+        let panes = entry.tmux.as_ref().and_then(|window| panes.get(&window.socket)).map_or(&[][..], Vec::as_slice);
+        match entry.run.clone() {
+            Some(run) => ours(entry, &self.home.worker(&run), panes),
+            None => strange(entry, panes),
+        }
+    }
+
+    /// Judges and records the ends that nobody saw, undoes spawns that died, and tells the registry what differed. What
+    /// somebody else is busy with is left to them.
+    pub async fn settle(&self, mut view: View) -> Result<View> {
+        let mut unborn = Vec::new();
+        for sight in view.sights.iter_mut() {
+            let settled = match sight.life.clone() {
+                Life::Over(_) => self.settle_end(sight).await,
+                Life::Unborn => self.settle_unborn(sight).await.map(|undone| {
+                    if undone {
+                        unborn.push(sight.entry.name.clone());
+                    }
+                }),
+                Life::Starting | Life::Running | Life::Stopped => Ok(()),
+            };
+            if let Err(trouble) = settled {
+                self.warn(format!("worker '{}': {trouble}", sight.entry.name));
+            }
+        }
+        view.sights.retain(|sight| !unborn.contains(&sight.entry.name));
+        if let Err(trouble) = self.tell(&view.sights) {
+            // What is shown is right all the same, and the next command tries again.
+            self.warn(trouble.message);
+        }
+        Ok(view)
+    }
+
+    async fn settle_end(&self, sight: &mut Sight) -> Result<()> {
+        let Some(run) = sight.entry.run.clone() else {
+            sight.life = Life::Stopped;
+            return Ok(());
+        };
+        let (folder, record, plan) = self.run(&run)?;
+        let Some(_lock) = self.try_lock(&folder, "judging its end")? else { return Ok(()) };
+        let logs = self.logs(&sight.entry).ok_or_else(|| super::not_found(&sight.entry.name))?;
+        let solo = Solo { folder: &folder, record: &record, plan: &plan, logs };
+        let end = solo.finish(None).await;
+        let end = end.map_err(|error| Trouble::of_io("its end cannot be recorded", &error))?;
+        sight.entry.status = Noted::Stopped;
+        sight.entry.ended = Some(end);
+        (sight.life, sight.differs) = (Life::Stopped, true);
+        Ok(())
+    }
+
+    /// Undoes a spawn whose command died; false if somebody else is at it.
+    async fn settle_unborn(&self, sight: &Sight) -> Result<bool> {
+        let Some(run) = &sight.entry.run else { return Ok(false) };
+        let folder = self.home.worker(run);
+        let Some(lock) = self.try_lock(&folder, "undoing a spawn that died")? else { return Ok(false) };
+        // Only now it is sure: nobody starts it any more.
+        if !matches!(stands(&folder), Standing::Never) {
+            return Ok(false);
+        }
+        let name = sight.entry.name.clone();
+        self.warn(format!("the spawn of worker '{name}' died half-way: it is undone"));
+        let left = undo::died(&folder, self.logs(&sight.entry).as_ref()).await;
+        left.into_iter().for_each(|text| self.warn(text));
+        self.update(|state| {
+            if state.find(&name).is_some_and(|entry| entry.run.as_ref() == Some(run)) {
+                state.remove(&name);
+            }
+        })?;
+        undo::remove_run(&folder);
+        drop(lock);
+        Ok(true)
+    }
+
+    /// Tells the registry what differed, unless somebody said something else of it meanwhile.
+    fn tell(&self, sights: &[Sight]) -> Result<()> {
+        let different: Vec<&Sight> = sights.iter().filter(|sight| sight.differs).collect();
+        if different.is_empty() {
+            return Ok(());
+        }
+        self.update(|state| {
+            for sight in different {
+                let now = state.find_mut(&sight.entry.name);
+                // The same life of the same worker: not respawned, not ended meanwhile.
+                let same = |entry: &&mut Entry| entry.run == sight.entry.run && entry.status == Noted::Running;
+                if let Some(entry) = now.filter(same) {
+                    let seen = sight.entry.clone();
+                    entry.status = seen.status;
+                    entry.pid = seen.pid;
+                    entry.tmux = seen.tmux;
+                    entry.shim = seen.shim;
+                    entry.worker = seen.worker;
+                    entry.ended = seen.ended;
+                }
+            }
+        })
+    }
+}
+
+/// A worker of ours, by its record.
+fn ours(mut entry: Entry, run: &RunFolder, panes: &[Pane]) -> Sight {
+    let before = entry.clone();
+    let mut pane = None;
+    let life = match stands(run) {
+        Standing::Alive(handle) => {
+            fill_in(&mut entry, &handle);
+            pane = entry.run.as_ref().and_then(|id| panes.iter().find(|pane| pane.run.as_deref() == Some(&id.0)));
+            if let (Some(window), Some(pane)) = (&mut entry.tmux, pane) {
+                window.session.clone_from(&pane.session);
+                window.window.clone_from(&pane.window);
+                window.window_id = Some(pane.window_id.clone());
+                window.pane_id = Some(pane.pane_id.clone());
+            }
+            Life::Running
+        }
+        Standing::Starting => Life::Starting,
+        standing @ (Standing::Ended(_) | Standing::Gone) => Life::Over(standing.exit().unwrap_or(LOST)),
+        Standing::Never => match recorded_end(run) {
+            Some(end) => {
+                let life = Life::Over(end.exit.clone());
+                entry.ended = Some(end);
+                life
+            }
+            None if lock::holder(&run.lock()).is_ok_and(|holder| holder.is_none()) => Life::Unborn,
+            None => Life::Starting,
+        },
+    };
+    let differs = entry != before;
+    Sight { entry, life, pane: pane.cloned(), differs }
+}
+
+/// Gone, and nobody saw how.
+const LOST: Exit = Exit { status: Status::Lost, oom: crate::model::Oom::Unknown, left: Vec::new() };
+
+/// The end that a run's journal tells of.
+pub(super) fn recorded_end(run: &RunFolder) -> Option<WorkerEnd> {
+    let lines = FileJournal::read(&run.journal()).ok()?.lines;
+    let facts: Vec<Stamped> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let board = Board::replay(&facts);
+    let last = board.last?;
+    let never = matches!(last.ending, Ending::LaunchFailed { .. });
+    (!never).then(|| WorkerEnd { exit: last.exit.unwrap_or(LOST), ending: last.ending, at: last.at.wall })
+}
+
+/// A worker of the predecessor.
+fn strange(mut entry: Entry, panes: &[Pane]) -> Sight {
+    let pane = entry.tmux.as_ref().and_then(|window| stranger::pane(window, panes)).cloned();
+    let alive = match entry.tmux {
+        Some(_) => pane.as_ref().is_some_and(|pane| !pane.dead),
+        None => stranger::process(&entry).is_some(),
+    };
+    if !alive {
+        entry.status = Noted::Stopped;
+    }
+    let life = if alive { Life::Running } else { Life::Stopped };
+    Sight { entry, life, pane, differs: !alive }
+}

@@ -1,0 +1,141 @@
+//! The fleet: workers that were spawned one by one, each a run of its own ([`SoloPlan`](crate::engine::SoloPlan)), known
+//! by the names in the registry.
+//!
+//! There is no daemon. A command looks at what the registry says and at what is real (records, processes, windows), puts
+//! right what differs, does what it was asked for, and leaves. The order is always the same: what is to be is made
+//! durable, then it is done, then the registry says so; so a death between any two steps leaves something that the next
+//! command understands:
+//!
+//! | died | what the next command finds | what it does |
+//! |---|---|---|
+//! | before the launch | an entry whose run was never started, its lock free | undoes what the spawn had noted |
+//! | after the launch | an entry whose run's shim lives | fills in what the entry lacks |
+//! | while a worker was ended | a run with an open attempt, its lock free | judges and records the end, or goes on |
+
+mod close;
+mod environment;
+mod look;
+mod plan;
+mod rebuild;
+mod solo;
+mod spawn;
+mod stranger;
+mod trouble;
+mod undo;
+mod work;
+
+pub use close::{Cleaned, Ended};
+pub use environment::is_name;
+pub use look::{Life, Sight, View};
+pub use plan::WorkerPlan;
+pub use spawn::{Spawn, Spawned, TmuxWish, WorktreeWish};
+pub use trouble::{Kind, Trouble};
+
+use crate::host::lock::{Lock, Taken};
+use crate::journal::{Home, Registry, Repair, RunFolder, RunRecord, State, WorkerLogs};
+use crate::model::{Entry, RunId, WorkerName};
+use std::cell::RefCell;
+use std::time::Duration;
+
+/// How long a command waits for another one that is busy with the same worker, beyond that worker's own grace.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// All workers of one state folder.
+#[derive(Debug)]
+pub struct Fleet {
+    home: Home,
+    registry: Registry,
+    /// What there is to say beside the results, oldest first.
+    warnings: RefCell<Vec<String>>,
+}
+
+/// The result of what the fleet is asked.
+pub type Result<T, E = Trouble> = std::result::Result<T, E>;
+
+impl Fleet {
+    /// The fleet of that state folder. Touches nothing.
+    pub fn at(home: Home) -> Fleet {
+        let registry = Registry::at(&home);
+        Fleet { home, registry, warnings: RefCell::default() }
+    }
+
+    /// The state folder.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// What there is to say beside the results; each is told once.
+    pub fn take_warnings(&self) -> Vec<String> {
+        self.warnings.take()
+    }
+
+    fn warn(&self, text: String) {
+        self.warnings.borrow_mut().push(text);
+    }
+
+    /// Where the output of the worker of that entry is kept; `None` for a name of the predecessor that is no file name.
+    pub fn logs(&self, entry: &Entry) -> Option<WorkerLogs> {
+        Some(self.home.worker_logs(&WorkerName::try_from(entry.name.as_str()).ok()?))
+    }
+
+    /// Changes the registry; a damaged one is put right first, and that is said.
+    fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
+        self.home.create().map_err(|error| {
+            Trouble::of_io(format!("cannot make the state folder {}", self.home.root().display()), &error)
+                .kind(Kind::CannotWrite)
+                .hint("set SWARM_HOME to a folder that can be written")
+        })?;
+        let (answer, repair) = self.registry.update(&|| rebuild::entries(&self.home), change)?;
+        if let Some(repair) = repair {
+            self.warn(self.words_about(&repair));
+        }
+        Ok(answer)
+    }
+
+    fn words_about(&self, repair: &Repair) -> String {
+        format!(
+            "corrupt state file {}, kept as {}: {} entries were whole, {} rebuilt from what is known of them",
+            self.registry.path().display(),
+            repair.kept_as.file_name().unwrap_or_default().to_string_lossy(),
+            repair.good,
+            repair.rebuilt
+        )
+    }
+
+    /// The run of a worker, with what its record says.
+    fn run(&self, id: &RunId) -> Result<(RunFolder, RunRecord, WorkerPlan)> {
+        let folder = self.home.worker(id);
+        let read = folder.record().and_then(|record| Ok((WorkerPlan::of(&record)?, record)));
+        let (plan, record) =
+            read.map_err(|error| Trouble::of_io(format!("cannot read the run {}", folder.path().display()), &error))?;
+        Ok((folder, record, plan))
+    }
+
+    /// The lock of a worker's run, if nobody else is busy with it.
+    fn try_lock(&self, run: &RunFolder, note: &str) -> Result<Option<Lock>> {
+        let path = run.lock();
+        match Lock::try_take(&path, note) {
+            Ok(Taken::Ours(lock)) => Ok(Some(lock)),
+            Ok(Taken::Held(_)) => Ok(None),
+            Err(error) => Err(Trouble::of_io(format!("cannot lock {}", path.display()), &error)),
+        }
+    }
+
+    /// The same, waiting for whoever is busy with it.
+    async fn lock(&self, name: &str, run: &RunFolder, note: &str, within: Duration) -> Result<Lock> {
+        let path = run.lock();
+        match Lock::take_within(&path, note, within).await {
+            Ok(Taken::Ours(lock)) => Ok(lock),
+            Ok(Taken::Held(holder)) => {
+                let by = holder.map_or_else(String::new, |by| format!(" (pid {}: {})", by.process.pid, by.note));
+                Err(Trouble::failed(format!("another command is busy with worker '{name}'{by}")).kind(Kind::Held))
+            }
+            Err(error) => Err(Trouble::of_io(format!("cannot lock {}", path.display()), &error)),
+        }
+    }
+}
+
+/// `worker 'N' not found`.
+pub fn not_found(name: &str) -> Trouble {
+    Trouble::failed(format!("worker '{name}' not found")).hint("see `swarm ls`")
+}
