@@ -395,7 +395,7 @@ fn status_of_a_running_a_stopped_and_an_unknown_worker() {
 }
 
 #[test]
-fn how_a_worker_ended_is_known() {
+fn f25_how_a_worker_ended_is_known() {
     let ends = [("exit 0", "exit", 0), ("exit 3", "exit", 3), ("exit 137", "exit", 137), ("kill -9 $$", "signal", 9)];
     for mode in MODES {
         let fleet = Fleet::new();
@@ -1012,7 +1012,7 @@ fn a_worker_that_ends_between_two_looks_is_seen_by_the_next() {
 }
 
 #[test]
-fn a_grandchild_in_a_session_of_its_own_goes_with_the_worker() {
+fn f08_a_grandchild_in_a_session_of_its_own_goes_with_the_worker() {
     for mode in MODES {
         let fleet = Fleet::new();
         let begun = fleet.meeting("begun");

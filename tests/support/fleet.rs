@@ -4,9 +4,11 @@
 
 use crate::meeting::Meeting;
 use crate::scratch::Scratch;
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -31,6 +33,8 @@ const LASTING: &[&str] = &["logs", "runs", "trees", "workers", "state.json", "st
 /// Everything that a test of the verbs needs, and its end.
 pub(crate) struct Fleet {
     pub(crate) scratch: Scratch,
+    /// The state folder is a disk of its own.
+    mounted: Cell<bool>,
 }
 
 /// What one command said.
@@ -67,7 +71,7 @@ impl Fleet {
     pub(crate) fn new() -> Fleet {
         let scratch = Scratch::new();
         ["meet", "tmux"].iter().for_each(|name| std::fs::create_dir(scratch.path(name)).unwrap());
-        Fleet { scratch }
+        Fleet { scratch, mounted: Cell::new(false) }
     }
 
     /// The state folder.
@@ -81,6 +85,17 @@ impl Fleet {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.scratch.path(name)
+    }
+
+    /// Moves the calling thread (a test has its own), and what it starts from now on, into a mount namespace where the
+    /// state folder is a disk of its own of that many KiB.
+    pub(crate) fn on_a_small_disk(&self, size: u32) {
+        unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace; run the tests as root");
+        let mount = |arguments: &[&str]| assert!(Command::new("mount").args(arguments).status().unwrap().success());
+        mount(&["--make-rprivate", "/"]);
+        std::fs::create_dir_all(self.home()).unwrap();
+        mount(&["-t", "tmpfs", "-o", &format!("size={size}k,mode=700"), "none", self.home().to_str().unwrap()]);
+        self.mounted.set(true);
     }
 
     /// The default place of worktrees.
@@ -244,7 +259,7 @@ impl Fleet {
 
     /// The processes of this fleet but the tmux server: each knows it by its environment.
     pub(crate) fn processes(&self) -> Vec<Pid> {
-        let mark = format!("SWARM_HOME={}", self.home().display());
+        let mark = format!("MEET={}", self.path("meet").display());
         let names = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let belongs = |pid: &i32| {
             let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -329,6 +344,9 @@ impl Drop for Fleet {
             for pid in self.processes() {
                 let _ = kill(pid, Signal::SIGKILL);
             }
+        }
+        if self.mounted.get() {
+            let _ = Command::new("umount").arg("--lazy").arg(self.home()).status();
         }
     }
 }
