@@ -9,6 +9,7 @@ pub mod done;
 mod gemini;
 mod json;
 pub mod limits;
+pub mod pane;
 mod plain;
 mod reader;
 mod shape;

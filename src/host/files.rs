@@ -88,23 +88,30 @@ pub fn read_end(path: &Path, from: u64, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Copies a damaged file beside itself: `<name>.corrupted`, else `-2`, `-3`, …: nothing is overwritten. Returns the copy's
-/// path.
+/// path; one that is there already, of a repair that was cut short, is not made again.
 pub fn quarantine(path: &Path) -> io::Result<PathBuf> {
     let bytes = std::fs::read(path)?;
     for number in 1..=MAX_QUARANTINED {
         let suffix = if number == 1 { ".corrupted".to_owned() } else { format!(".corrupted-{number}") };
         let copy = sibling(path, &suffix);
         match create_private(&copy) {
-            Ok(mut file) => {
-                file.write_all(&bytes)?;
-                file.sync_all()?;
-                return Ok(copy);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+            Ok(file) => return fill(file, &copy, &bytes).map(|()| copy),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Err(_) if read_plain(&copy, bytes.len() as u64).is_ok_and(|kept| kept == bytes) => return Ok(copy),
+            Err(_) => {}
         }
     }
     Err(io::Error::other(format!("{}: more than {MAX_QUARANTINED} damaged copies", path.display())))
+}
+
+/// Fills a copy that was just made; half of one is no use to anybody.
+fn fill(mut file: File, copy: &Path, bytes: &[u8]) -> io::Result<()> {
+    let result = file.write_all(bytes).and_then(|()| file.sync_all());
+    if result.is_err() {
+        // The first error is the one that matters.
+        let _ = std::fs::remove_file(copy);
+    }
+    result
 }
 
 /// Something that damages a file again and again must not fill the disk.
@@ -158,6 +165,7 @@ mod tests {
         let path = folder.path().join("state.json");
         std::fs::write(&path, b"\0first").unwrap();
         assert_eq!(quarantine(&path).unwrap(), folder.path().join("state.json.corrupted"));
+        assert_eq!(quarantine(&path).unwrap(), folder.path().join("state.json.corrupted"), "the same again");
         std::fs::write(&path, b"second").unwrap();
         assert_eq!(quarantine(&path).unwrap(), folder.path().join("state.json.corrupted-2"));
         assert_eq!(std::fs::read(folder.path().join("state.json.corrupted")).unwrap(), b"\0first");

@@ -2,8 +2,10 @@
 //! values of the environment are often secrets, and so they never reach a disk. Fields end with NUL, which no path,
 //! argument or variable can hold, so all other bytes pass unchanged.
 
+use super::failpoint;
 use crate::model::{Launch, Streams};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -17,6 +19,18 @@ pub const MARK: &str = "SWARM_ATTEMPT";
 /// First field; another one is not for us.
 const VERSION: &str = "swarm-order-2";
 
+/// Where the shim was started, and so what it has by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Site<'a> {
+    /// Below its supervisor: the supervisor's environment, and its cgroup with this counter of memory kills.
+    Bare(Option<&'a Path>),
+    /// Below a tmux server, which anybody may have started anywhere: what it has is the pane's, and no more of use.
+    Window,
+}
+
+/// The environment that is not the supervisor's: what says which terminal this is.
+const OF_THE_PANE: [&str; 4] = ["TERM", "COLORTERM", "TMUX", "TMUX_PANE"];
+
 /// All that a shim must know. Paths are absolute: the shim does not stay in its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
@@ -26,6 +40,8 @@ pub struct Order {
     pub boot_id: String,
     /// The counter of memory kills of the cgroup that both live in.
     pub oom_counter: Option<PathBuf>,
+    /// Of its own environment the shim passes on what is the pane's; else all.
+    pub in_window: bool,
     /// Leave descendants alone.
     pub keep_children: bool,
     /// The worker's folder.
@@ -34,24 +50,45 @@ pub struct Order {
     pub streams: Streams,
     /// Program and arguments.
     pub argv: Vec<OsString>,
-    /// Changes to the inherited environment.
+    /// Changes to what the shim passes on of its environment.
     pub env: Vec<(OsString, Option<OsString>)>,
 }
 
 impl Order {
     /// The order for `launch` in `folder`; an error names what no operating system would take.
-    pub fn new(launch: &Launch, folder: &Path, boot_id: &str, oom_counter: Option<&Path>) -> io::Result<Order> {
+    pub fn new(launch: &Launch, folder: &Path, boot_id: &str, site: Site<'_>) -> io::Result<Order> {
         check(launch)?;
+        let (mut env, oom_counter) = match site {
+            Site::Bare(counter) => (Vec::new(), counter),
+            Site::Window => (our_environment(), None),
+        };
+        env.extend_from_slice(&launch.env);
         Ok(Order {
             folder: folder.to_owned(),
             boot_id: boot_id.to_owned(),
             oom_counter: oom_counter.map(Path::to_owned),
+            in_window: site == Site::Window,
             keep_children: launch.keep_children,
             cwd: std::path::absolute(&launch.cwd)?,
             streams: absolute(&launch.streams)?,
             argv: launch.argv.clone(),
-            env: launch.env.clone(),
+            env,
         })
+    }
+
+    /// The worker's environment, made of the shim's own. A failpoint is for us alone.
+    pub fn environment(&self, shims: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<OsString, OsString> {
+        let passed_on = |(name, _): &(OsString, OsString)| !self.in_window || is_of_the_pane(name);
+        let mut all: BTreeMap<OsString, OsString> = shims.filter(passed_on).collect();
+        for (name, value) in &self.env {
+            match value {
+                Some(value) => all.insert(name.clone(), value.clone()),
+                None => all.remove(name),
+            };
+        }
+        all.remove(OsStr::new(failpoint::VARIABLE));
+        all.insert(MARK.into(), self.folder.clone().into());
+        all
     }
 
     /// A file without a name that holds the order, ready to be read from its beginning.
@@ -74,7 +111,8 @@ impl Order {
         let mut out = Vec::with_capacity(1024);
         let counter = self.oom_counter.as_deref().unwrap_or(Path::new(""));
         let keep = if self.keep_children { "keep" } else { "end" };
-        let head = [VERSION, &self.boot_id, keep];
+        let site = if self.in_window { "window" } else { "bare" };
+        let head = [VERSION, &self.boot_id, site, keep];
         let paths = [&self.folder, counter, &self.cwd];
         head.iter().for_each(|text| field(&mut out, text.as_bytes()));
         paths.iter().for_each(|path| field(&mut out, path.as_os_str().as_bytes()));
@@ -94,6 +132,7 @@ impl Order {
         let mut text = || fields.next().and_then(|field| std::str::from_utf8(field).ok());
         (text()? == VERSION).then_some(())?;
         let boot_id = text()?.to_owned();
+        let in_window = text()? == "window";
         let keep_children = text()? == "keep";
         let mut path = || fields.next().map(|field| PathBuf::from(os(field)));
         let folder = path()?;
@@ -108,7 +147,7 @@ impl Order {
             let value = fields.next()?;
             env.push((os(name), value.strip_prefix(b"=").map(os)));
         }
-        Some(Order { folder, boot_id, oom_counter, keep_children, cwd, streams, argv, env })
+        Some(Order { folder, boot_id, oom_counter, in_window, keep_children, cwd, streams, argv, env })
     }
 }
 
@@ -160,6 +199,16 @@ fn os(bytes: &[u8]) -> OsString {
     OsString::from_vec(bytes.to_vec())
 }
 
+/// All of ours but what is the pane's to say.
+fn our_environment() -> Vec<(OsString, Option<OsString>)> {
+    let ours = std::env::vars_os().filter(|(name, _)| !is_of_the_pane(name));
+    ours.map(|(name, value)| (name, Some(value))).collect()
+}
+
+fn is_of_the_pane(name: &OsStr) -> bool {
+    OF_THE_PANE.iter().any(|of_the_pane| name == *of_the_pane)
+}
+
 fn check(launch: &Launch) -> io::Result<()> {
     let files: &[Option<&PathBuf>] = match &launch.streams {
         Streams::Files { stdin, out, err, show } => &[Some(stdin), Some(out), Some(err), show.as_ref()],
@@ -185,6 +234,7 @@ fn check(launch: &Launch) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{AttemptId, RunId, TaskId};
 
     fn order() -> Order {
         let odd = os(b"a\xff\n \"=");
@@ -192,6 +242,7 @@ mod tests {
             folder: "/run/attempts/1.1".into(),
             boot_id: "boot".into(),
             oom_counter: None,
+            in_window: false,
             keep_children: true,
             cwd: odd.clone().into(),
             streams: Streams::Files {
@@ -211,12 +262,40 @@ mod tests {
         assert_eq!(Order::decode(&order.encode()), Some(order));
         let other = Order {
             oom_counter: Some("/c".into()),
+            in_window: true,
             keep_children: false,
             env: vec![],
             streams: Streams::Terminal,
             ..self::order()
         };
         assert_eq!(Order::read(other.in_memory().unwrap()).unwrap(), other);
+    }
+
+    #[test]
+    fn a_window_passes_on_what_is_the_panes_and_nothing_of_its_server() {
+        let attempt = AttemptId { run: RunId("r".into()), task: TaskId("t".into()), number: 1, tries: 1 };
+        let launch = Launch {
+            attempt,
+            argv: vec!["x".into()],
+            cwd: "/".into(),
+            env: vec![("PATH".into(), Some("/mine".into())), ("HOME".into(), None)],
+            streams: Streams::Terminal,
+            keep_children: false,
+        };
+        let pair = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
+        let shims = [pair("TERM", "screen"), pair("TMUX_PANE", "%1"), pair("OF_SERVER", "1"), pair("HOME", "/h")];
+        let order = Order::new(&launch, Path::new("/f"), "boot", Site::Window).unwrap();
+        let window = order.environment(shims.clone().into_iter());
+        assert_eq!(window.get(OsStr::new("TERM")), Some(&"screen".into()));
+        assert_eq!(window.get(OsStr::new("TMUX_PANE")), Some(&"%1".into()));
+        assert_eq!(window.get(OsStr::new("PATH")), Some(&"/mine".into()));
+        assert_eq!(window.get(OsStr::new(MARK)), Some(&"/f".into()));
+        assert!(!window.contains_key(OsStr::new("OF_SERVER")) && !window.contains_key(OsStr::new("HOME")));
+        let inherited = std::env::vars_os().find(|(name, _)| name.as_bytes().starts_with(b"CARGO"));
+        assert!(inherited.is_some_and(|(name, value)| window.get(&name) == Some(&value)), "ours goes along");
+        let bare = Order::new(&launch, Path::new("/f"), "boot", Site::Bare(None)).unwrap();
+        let bare: Vec<OsString> = bare.environment(shims.into_iter()).into_keys().collect();
+        assert_eq!(bare, ["OF_SERVER", "PATH", MARK, "TERM", "TMUX_PANE"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A pid alone identifies nothing: it is used again. Whatever is signalled here is either our own child, not yet reaped
 //! (its pid cannot be used again), or held by a pidfd whose identity was compared after it was opened.
 
-use crate::model::ProcessId;
+use crate::model::{ProcessId, Wall};
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -68,6 +68,16 @@ fn parse_stat(text: &[u8]) -> Option<Stat> {
 /// The identity of the process that has `pid` now.
 pub fn identify(pid: i32) -> io::Result<ProcessId> {
     Ok(ProcessId { pid, start_time: stat(pid)?.start_time, boot_id: boot_id()?.to_owned() })
+}
+
+/// When a process was started, by the wall clock as it is set now; to a hundredth of a second.
+pub fn started(id: &ProcessId) -> io::Result<Wall> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let booted = stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<i64>().ok());
+    let booted = booted.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/stat names no boot time"))?;
+    let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.unwrap_or(100).max(1);
+    let since = i64::try_from(id.start_time).unwrap_or(i64::MAX).saturating_mul(1000) / ticks;
+    Ok(Wall(booted.saturating_mul(1000).saturating_add(since)))
 }
 
 /// Does exactly this process still run? One that ended and was not reaped does not.

@@ -57,6 +57,13 @@ impl Home {
         WorkerLogs { folder: self.root.join("logs"), name: name.clone() }
     }
 
+    /// The tmux session of workers that name none: each state folder has one of its own.
+    pub fn session(&self) -> String {
+        use std::os::unix::ffi::OsStrExt;
+        let real = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
+        format!("swarm-{:08x}", fnv1a(real.as_os_str().as_bytes()) >> 32)
+    }
+
     /// All runs, oldest first (their ids begin with their time). A missing folder holds none.
     pub fn runs(&self) -> io::Result<Vec<RunFolder>> {
         self.folders("runs")

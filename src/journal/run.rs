@@ -6,9 +6,18 @@ use crate::model::{RunId, Wall};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The version of `run.json` that this binary writes.
 pub const SCHEMA: u32 = 1;
+
+/// The id of a new run, `20261121-120635-123-1a2b-0`: it sorts by time; the pid keeps two processes apart, the count two
+/// runs of one process.
+pub fn new_id() -> RunId {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S-%3f").to_string();
+    RunId(format!("{now}-{:x}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+}
 
 /// `run.json`: what the run is, and all that a later supervisor needs to go on with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@
 //! | [`loop_log`] | `loop.log` |
 //! | [`events`] | `--format json` and `--on-event` |
 //! | [`status`], [`table`], [`explain`] | what `swarm loop status`, `swarm loop ls` and `swarm explain` print |
+//! | [`workers`] | what `swarm ls` and `swarm status` print |
 //! | [`words`] | the words for all of them |
 
 pub mod events;
@@ -29,6 +30,7 @@ mod terminal;
 mod text_log;
 pub mod when;
 pub mod words;
+pub mod workers;
 
 pub use events::{Event, Who};
 pub use explain::Explanation;

@@ -2,12 +2,12 @@
 
 use super::look::{Life, Sight};
 use super::solo::Solo;
-use super::{Fleet, Kind, PATIENCE, Result, Trouble, spawn, stranger, undo};
+use super::{DEFAULT_GRACE, Fleet, Kind, PATIENCE, Result, Trouble, spawn, stranger, undo};
 use crate::host::git::worktree;
-use crate::model::{Entry, Span, Standing, WorkerEnd, Worktree};
+use crate::host::limits;
+use crate::model::{Entry, Span, Standing, WorkerEnd};
 use crate::runtime::tmux::Server;
-use std::path::Path;
-use std::time::Duration;
+use futures_util::stream::{self, StreamExt};
 
 /// What became of a worker that was to be ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,8 @@ impl Fleet {
     /// Ends these workers at the same time: TERM, `grace` (else each one's own), KILL, and all that they started. Each one's
     /// answer stands at its place.
     pub async fn end(&self, sights: &[Sight], grace: Option<Span>) -> Vec<Result<Ended>> {
-        let ends = futures(sights.iter().map(|sight| self.end_one(sight, grace))).await;
+        let ends = sights.iter().map(|sight| self.end_one(sight, grace));
+        let ends: Vec<Result<Ended>> = stream::iter(ends).buffered(limits::open_files() / FILES_EACH).collect().await;
         let ended: Vec<(&Sight, &WorkerEnd)> = sights
             .iter()
             .zip(&ends)
@@ -169,5 +170,5 @@ pub struct RemoveTree {
     pub force: bool,
 }
 
-/// Between TERM and KILL for a worker of the predecessor.
-const DEFAULT_GRACE: Span = Span::seconds(10);
+/// Open files that it takes to end one worker, with room for our own.
+const FILES_EACH: usize = 16;

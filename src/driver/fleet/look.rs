@@ -5,8 +5,9 @@ use super::rebuild::{fill_in, stands};
 use super::solo::Solo;
 use super::{Fleet, Result, Trouble, stranger, undo};
 use crate::engine::{Board, Stamped};
+use crate::host::process::{self, PidFd};
 use crate::host::lock;
-use crate::journal::{FileJournal, RunFolder};
+use crate::journal::{FileJournal, Home, RunFolder};
 use crate::model::{Entry, Ending, Exit, Standing as Noted, Status, WorkerEnd};
 use crate::runtime::process::Standing;
 use crate::runtime::tmux::{Pane, Server};
@@ -44,6 +45,24 @@ impl Sight {
     /// Does it run, or is it about to?
     pub fn is_live(&self) -> bool {
         matches!(self.life, Life::Starting | Life::Running)
+    }
+
+    /// The process whose end is the worker's end, to be waited for: its shim; of one that is just starting, who starts it.
+    /// `None` when it has ended meanwhile.
+    pub fn hold(&self, home: &Home) -> std::io::Result<Option<PidFd>> {
+        let entry = &self.entry;
+        match (&self.life, &entry.run) {
+            (Life::Starting, Some(run)) => match lock::holder(&home.worker(run).lock())? {
+                Some(spawner) => PidFd::open(&spawner.process),
+                None => Ok(None),
+            },
+            (Life::Running, Some(_)) => entry.shim.as_ref().map_or(Ok(None), PidFd::open),
+            (Life::Running, None) => {
+                let pane = self.pane.as_ref().and_then(|pane| process::identify(pane.pane_pid).ok());
+                pane.or_else(|| stranger::process(entry)).as_ref().map_or(Ok(None), PidFd::open)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// How it ended, as far as it is known.

@@ -17,6 +17,7 @@ mod environment;
 mod look;
 mod plan;
 mod rebuild;
+mod respawn;
 mod solo;
 mod spawn;
 mod stranger;
@@ -24,21 +25,24 @@ mod trouble;
 mod undo;
 mod work;
 
-pub use close::{Cleaned, Ended};
+pub use close::{Cleaned, Ended, RemoveTree};
 pub use environment::is_name;
 pub use look::{Life, Sight, View};
 pub use plan::WorkerPlan;
-pub use spawn::{Spawn, Spawned, TmuxWish, WorktreeWish};
+pub use spawn::{Spawn, Spawned, TmuxWish, TreePlace, WorktreeWish};
 pub use trouble::{Kind, Trouble};
 
 use crate::host::lock::{Lock, Taken};
 use crate::journal::{Home, Registry, Repair, RunFolder, RunRecord, State, WorkerLogs};
-use crate::model::{Entry, RunId, WorkerName};
+use crate::model::{Entry, RunId, Span, WorkerName};
 use std::cell::RefCell;
 use std::time::Duration;
 
 /// How long a command waits for another one that is busy with the same worker, beyond that worker's own grace.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between TERM and KILL, unless somebody says otherwise.
+pub const DEFAULT_GRACE: Span = Span::seconds(10);
 
 /// All workers of one state folder.
 #[derive(Debug)]

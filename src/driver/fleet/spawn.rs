@@ -55,8 +55,19 @@ pub struct TmuxWish {
 pub struct WorktreeWish {
     /// Its branch.
     pub branch: String,
-    /// The folder that it is made in, absolute; else `<repository>-worktrees`.
-    pub folder: Option<PathBuf>,
+    /// Where.
+    pub place: TreePlace,
+}
+
+/// Where a worktree is to be; absolute.
+#[derive(Debug, Clone)]
+pub enum TreePlace {
+    /// By the worker's name in `<repository>-worktrees`.
+    Beside,
+    /// By the worker's name in that folder.
+    In(PathBuf),
+    /// There.
+    At(PathBuf),
 }
 
 /// A worker that runs.
@@ -95,9 +106,13 @@ impl Fleet {
             None => None,
         };
         let tree = spawn.worktree.as_ref().zip(repository.as_ref()).map(|(wish, repository)| {
-            let folder = wish.folder.clone().unwrap_or_else(|| worktree::default_folder(repository));
+            let path = match &wish.place {
+                TreePlace::Beside => worktree::default_folder(repository).join(spawn.name.as_str()),
+                TreePlace::In(folder) => folder.join(spawn.name.as_str()),
+                TreePlace::At(path) => path.clone(),
+            };
             Worktree {
-                path: folder.join(spawn.name.as_str()),
+                path,
                 branch: wish.branch.clone(),
                 base_repo: repository.root.clone(),
                 made_branch: None,

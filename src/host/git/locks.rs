@@ -38,7 +38,7 @@ impl Repository {
     }
 
     /// Does a git process work in this repository, by the folder that it is in?
-    fn is_in_use(&self) -> bool {
+    pub(super) fn is_in_use(&self) -> bool {
         let Ok(common) = self.common.canonicalize() else { return true };
         let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
         processes.filter(|process| is_git(process)).any(|process| {

@@ -1,6 +1,8 @@
 //! The life of a running worker and its end: signals passed on, output moved, descendants ended, all of it bounded.
 
 use super::flow::Flow;
+use super::tty::Tty;
+use super::view::View;
 use super::{KILL, oom};
 use crate::host::record::Writer;
 use crate::host::words::words;
@@ -8,7 +10,7 @@ use crate::host::{failpoint, process};
 use crate::model::{Exit, ProcessId, Status};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -34,11 +36,26 @@ const MAX_DRAIN: Duration = Duration::from_secs(2);
 /// No event tells of free space: while a log cannot be written, and only then, it is tried at this interval.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Between HUP and TERM, and between TERM and KILL, for a worker whose window is gone: nobody else is there to ask it.
+const HANG_UP: Duration = Duration::from_secs(2);
+
+/// Where a worker lives.
+pub(super) enum Place<'a> {
+    /// Without a terminal.
+    Bare,
+    /// In a window that only shows its text.
+    Window,
+    /// In the foreground of a window's terminal.
+    Terminal(&'a Tty),
+}
+
 /// How far it is.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
     /// The worker lives.
     Running,
+    /// It lives, but its window is gone: the next signal.
+    HungUp { next: Signal, at: Instant },
     /// It ended; what it left got TERM.
     Asking { until: Instant },
     /// Everything got KILL.
@@ -50,6 +67,7 @@ enum Phase {
 /// A worker from its start to the last line of its record.
 pub(super) struct Ending<'a> {
     pub(super) worker: ProcessId,
+    place: Place<'a>,
     keep_children: bool,
     signals: &'a SignalFd,
     flow: Flow,
@@ -59,6 +77,8 @@ pub(super) struct Ending<'a> {
     status: Option<Status>,
     /// We were told to end everything.
     killed: bool,
+    /// Its window is gone.
+    hung_up: bool,
     /// All of its processes are stopped, by us.
     suspended: bool,
     /// No child is left below us, and so no descendant.
@@ -71,6 +91,7 @@ pub(super) struct Ending<'a> {
 impl<'a> Ending<'a> {
     pub(super) fn new(
         worker: ProcessId,
+        place: Place<'a>,
         keep_children: bool,
         signals: &'a SignalFd,
         flow: Flow,
@@ -78,6 +99,8 @@ impl<'a> Ending<'a> {
     ) -> Ending<'a> {
         Ending {
             worker,
+            place,
+            hung_up: false,
             keep_children,
             signals,
             flow,
@@ -92,7 +115,8 @@ impl<'a> Ending<'a> {
         }
     }
 
-    /// Until all is over and recorded. Returns whether nobody is left below us.
+    /// Until all is over and recorded. Returns whether another attempt can follow: nobody is left below us, and the window
+    /// that we are in is there.
     pub(super) fn watch(&mut self, record: &mut Writer) -> io::Result<bool> {
         loop {
             self.wait()?;
@@ -102,7 +126,7 @@ impl<'a> Ending<'a> {
             self.advance();
             if self.is_over() {
                 self.close(record)?;
-                return Ok(self.alone);
+                return Ok(self.alone && !self.hung_up);
             }
         }
     }
@@ -115,8 +139,8 @@ impl<'a> Ending<'a> {
             Some(due) => PollTimeout::try_from(due + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX),
             None => PollTimeout::NONE,
         };
-        let sources = std::iter::once(self.signals.as_fd()).chain(self.flow.waits_on());
-        let mut fds: Vec<PollFd> = sources.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let signals = PollFd::new(self.signals.as_fd(), PollFlags::POLLIN);
+        let mut fds: Vec<PollFd> = std::iter::once(signals).chain(self.flow.waits_on()).collect();
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno.into()),
@@ -127,6 +151,7 @@ impl<'a> Ending<'a> {
     fn due(&self) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Running => None,
+            Phase::HungUp { at, .. } => Some(at),
             Phase::Asking { until } => Some(until),
             Phase::Killing { until } => Some(until.min(Instant::now() + SWEEP)),
             Phase::Draining { .. } if self.is_paused() => None,
@@ -148,8 +173,10 @@ impl<'a> Ending<'a> {
         while let Some(info) = self.signals.read_signal()? {
             match Signal::try_from(info.ssi_signo as i32) {
                 Ok(Signal::SIGCHLD) => self.reap(record)?,
+                Ok(Signal::SIGHUP) if !matches!(self.place, Place::Bare) => self.hang_up(),
                 Ok(signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP)) => self.ask(signal),
                 Ok(KILL) => self.kill(),
+                Ok(Signal::SIGTSTP) if super::was_typed(&info) => {}
                 Ok(Signal::SIGTSTP) => self.suspend(),
                 Ok(Signal::SIGCONT) => self.resume(),
                 _ => {}
@@ -160,8 +187,12 @@ impl<'a> Ending<'a> {
 
     /// Takes in all that ended; orphans below us are ours too.
     fn reap(&mut self, record: &mut Writer) -> io::Result<()> {
+        let stopped_too = match self.place {
+            Place::Terminal(_) => WaitPidFlag::WUNTRACED,
+            Place::Bare | Place::Window => WaitPidFlag::empty(),
+        };
         loop {
-            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG | stopped_too)) {
                 Ok(WaitStatus::StillAlive) => return Ok(()),
                 Err(Errno::ECHILD) => {
                     self.alone = true;
@@ -169,9 +200,27 @@ impl<'a> Ending<'a> {
                 }
                 Ok(WaitStatus::Exited(pid, code)) => self.ended(pid, Status::Code(code), record)?,
                 Ok(WaitStatus::Signaled(pid, signal, _)) => self.ended(pid, Status::Signal(signal as i32), record)?,
+                Ok(WaitStatus::Stopped(pid, _)) => self.stopped(pid),
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
+        }
+    }
+
+    /// A worker in a terminal stopped: Ctrl-Z, or a look at a terminal that somebody else was in the foreground of. There
+    /// is no shell here in which one could say `fg`, so it is said at once.
+    fn stopped(&self, pid: Pid) {
+        let Place::Terminal(tty) = self.place else { return };
+        if pid.as_raw() != self.worker.pid || self.suspended {
+            return;
+        }
+        // It may have moved to another group meanwhile.
+        let group = process::stat(self.worker.pid).map_or(self.worker.pid, |stat| stat.group);
+        tty.give_to(group);
+        self.signal_group(Signal::SIGCONT);
+        if group != self.worker.pid {
+            // Our child, not yet reaped: its pid is its own.
+            let _ = kill(pid, Signal::SIGCONT);
         }
     }
 
@@ -201,6 +250,24 @@ impl<'a> Ending<'a> {
     fn ask(&mut self, signal: Signal) {
         self.signal_group(signal);
         self.signal_group(Signal::SIGCONT);
+    }
+
+    /// The window was closed, or its server ended.
+    fn hang_up(&mut self) {
+        self.hung_up = true;
+        self.ask(Signal::SIGHUP);
+        if matches!(self.phase, Phase::Running) {
+            self.phase = Phase::HungUp { next: Signal::SIGTERM, at: Instant::now() + HANG_UP };
+        }
+    }
+
+    /// What comes after a HUP, or a TERM, that did not help.
+    fn insist(&mut self, next: Signal) {
+        if next == Signal::SIGKILL {
+            return self.kill();
+        }
+        self.ask(next);
+        self.phase = Phase::HungUp { next: Signal::SIGKILL, at: Instant::now() + HANG_UP };
     }
 
     fn kill(&mut self) {
@@ -237,8 +304,15 @@ impl<'a> Ending<'a> {
         let now = Instant::now();
         match self.phase {
             Phase::Running if self.status.is_none() => {}
-            Phase::Running if self.alone || self.keep_children => self.phase = Phase::Draining { since: now },
-            Phase::Running => {
+            Phase::HungUp { next, at } if self.status.is_none() => {
+                if now >= at {
+                    self.insist(next);
+                }
+            }
+            Phase::Running | Phase::HungUp { .. } if self.alone || self.keep_children => {
+                self.phase = Phase::Draining { since: now };
+            }
+            Phase::Running | Phase::HungUp { .. } => {
                 self.signal_all(Signal::SIGTERM);
                 self.signal_all(Signal::SIGCONT);
                 self.phase = Phase::Asking { until: now + ASK };
@@ -268,6 +342,11 @@ impl<'a> Ending<'a> {
         }
         let now = Instant::now();
         now >= self.silent_since(since) + SILENCE || now >= since + MAX_DRAIN
+    }
+
+    /// What the window still shows when all is over.
+    pub(super) fn into_view(self) -> Option<View> {
+        self.flow.into_view()
     }
 
     fn close(&mut self, record: &mut Writer) -> io::Result<()> {

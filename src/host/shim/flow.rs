@@ -2,10 +2,13 @@
 
 use super::StartError;
 use super::pump::Pump;
+use super::tty::Tty;
+use super::view::View;
 use crate::model::Streams;
+use nix::poll::{PollFd, PollFlags};
 use std::fs::File;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Instant;
 
@@ -17,10 +20,12 @@ pub(super) struct Given {
 }
 
 /// The output of one worker on its way into its logs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Flow {
-    /// Of standard output and standard error.
-    pumps: [Pump; 2],
+    /// Of standard output and standard error; none where both are a terminal.
+    pumps: Vec<Pump>,
+    /// What the window shows of it.
+    view: Option<View>,
     /// The size of the raw log before the attempt.
     pub(super) out_from: u64,
     /// The file name of the raw log.
@@ -28,24 +33,37 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// Opens what the order names.
-    pub(super) fn open(streams: &Streams) -> Result<(Flow, Given), StartError> {
-        let Streams::Files { stdin, out, err, show: _ } = streams else { return Err(StartError::no_terminal()) };
+    /// Opens what the order names. Without a window there is no terminal, and nobody who looks.
+    pub(super) fn open(streams: &Streams, tty: Option<&Tty>) -> Result<(Flow, Given), StartError> {
+        let Streams::Files { stdin, out, err, show } = streams else {
+            let tty = tty.ok_or_else(StartError::no_terminal)?;
+            let [stdin, out, err] = tty.descriptors()?;
+            return Ok((Flow::default(), Given { stdin, out, err }));
+        };
         let stdin = OwnedFd::from(File::open(stdin).map_err(StartError::permanent("open", stdin))?);
         let (out_pump, out_from, out_end) = Pump::to_log(out).map_err(StartError::with("open", out))?;
         let (err_pump, err_end) = Pump::to_file_with_first_byte(err)?;
-        let flow = Flow { pumps: [out_pump, err_pump], out_from, out_name: file_name(out) };
+        // Nothing to look at is no reason not to work.
+        let view = show.as_deref().filter(|_| tty.is_some()).and_then(|log| View::of(log).ok());
+        let flow = Flow { pumps: vec![out_pump, err_pump], view, out_from, out_name: file_name(out) };
         Ok((flow, Given { stdin, out: out_end, err: err_end }))
     }
 
-    /// What to wait on for more.
-    pub(super) fn waits_on(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.pumps.iter().filter_map(Pump::waits_on)
+    /// What to wait on for more, and for what.
+    pub(super) fn waits_on(&self) -> impl Iterator<Item = PollFd<'_>> {
+        let pipes = self.pumps.iter().filter_map(Pump::waits_on).map(|pipe| PollFd::new(pipe, PollFlags::POLLIN));
+        pipes.chain(self.view.as_ref().map(View::waits_on))
+    }
+
+    /// What is left when all is written: somebody may still write the text that the window shows.
+    pub(super) fn into_view(self) -> Option<View> {
+        self.view
     }
 
     /// Moves what there is.
     pub(super) fn run(&mut self) {
         self.pumps.iter_mut().for_each(Pump::run);
+        View::run_in(&mut self.view);
     }
 
     /// Why a log cannot be written now.

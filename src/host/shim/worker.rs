@@ -1,14 +1,17 @@
-//! Starting the worker: a clean process group, signals as after a login, three descriptors and no more.
+//! Starting the worker: a clean process group, signals as after a login, three descriptors and no more. One of a window is
+//! in its terminal's foreground before it is executed, or has no terminal at all: who is ordered to read and write files
+//! finds in a window what it finds without one.
 
 use super::StartError;
 use super::flow::Given;
-use crate::host::failpoint;
-use crate::host::order::{MARK, Order};
+use super::tty;
+use crate::host::order::Order;
+use crate::model::Streams;
 use nix::errno::Errno;
+use nix::libc;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::SigSet;
 use nix::unistd::{AccessFlags, Pid, access};
-use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -26,7 +29,7 @@ pub(super) fn start(order: &Order, given: &Given) -> Result<i32, StartError> {
 }
 
 fn spawn(order: &Order, descriptors: [(RawFd, RawFd); 3]) -> Result<i32, StartError> {
-    let environment = environment(order);
+    let environment = order.environment(std::env::vars_os());
     let program = &order.argv[0];
     let path = find(program, environment.get(OsStr::new("PATH")));
     let argv: Vec<CString> = order.argv.iter().map(|word| c_string(word.clone())).collect::<io::Result<_>>()?;
@@ -36,7 +39,11 @@ fn spawn(order: &Order, descriptors: [(RawFd, RawFd); 3]) -> Result<i32, StartEr
     for (from, to) in descriptors {
         actions.add_dup2(from, to).map_err(io::Error::from)?;
     }
-    let attributes = attributes().map_err(io::Error::from)?;
+    if order.streams == Streams::Terminal {
+        tty::in_foreground(&mut actions).map_err(io::Error::from)?;
+    }
+    let own_session = order.in_window && order.streams != Streams::Terminal;
+    let attributes = attributes(own_session).map_err(io::Error::from)?;
     let spawned = posix_spawn(path.as_path(), &actions, &attributes, &argv, &env).map_err(|errno| StartError {
         permanent: !passes(errno),
         ..StartError::with("start", Path::new(program))(errno.into())
@@ -44,13 +51,17 @@ fn spawn(order: &Order, descriptors: [(RawFd, RawFd); 3]) -> Result<i32, StartEr
     Ok(spawned.as_raw())
 }
 
-/// A group of its own, no signal blocked, none ignored.
-fn attributes() -> nix::Result<PosixSpawnAttr> {
+/// A group of its own (the first of a session has one already), no signal blocked, none ignored.
+fn attributes(own_session: bool) -> nix::Result<PosixSpawnAttr> {
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_pgroup(Pid::from_raw(0))?;
     attributes.set_sigmask(&SigSet::empty())?;
     attributes.set_sigdefault(&SigSet::all())?;
-    let (group, mask) = (PosixSpawnFlags::POSIX_SPAWN_SETPGROUP, PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK);
+    let group = match own_session {
+        true => PosixSpawnFlags::from_bits_retain(libc::POSIX_SPAWN_SETSID.into()),
+        false => PosixSpawnFlags::POSIX_SPAWN_SETPGROUP,
+    };
+    let mask = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK;
     attributes.set_flags(group | mask | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF)?;
     Ok(attributes)
 }
@@ -58,20 +69,6 @@ fn attributes() -> nix::Result<PosixSpawnAttr> {
 /// A shortage that may pass; all other errors of an exec stay.
 fn passes(errno: Errno) -> bool {
     matches!(errno, Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::ETXTBSY | Errno::EIO)
-}
-
-/// Ours, changed as ordered. A failpoint is for us alone.
-fn environment(order: &Order) -> BTreeMap<OsString, OsString> {
-    let mut all: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-    for (name, value) in &order.env {
-        match value {
-            Some(value) => all.insert(name.clone(), value.clone()),
-            None => all.remove(name),
-        };
-    }
-    all.remove(OsStr::new(failpoint::VARIABLE));
-    all.insert(MARK.into(), order.folder.clone().into());
-    all
 }
 
 fn pair(name: &OsStr, value: &OsStr) -> OsString {

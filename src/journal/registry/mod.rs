@@ -26,8 +26,11 @@ pub const VERSION: u64 = 1;
 /// How long a change waits for the lock: a change takes milliseconds, so a holder of seconds hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What others read of us while we hold the lock.
+const NOTE: &str = "swarm, changing state.json";
+
 /// A larger file was not written by any of us.
-const MAX_BYTES: u64 = 256 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The registry of one state folder.
 #[derive(Debug, Clone)]
@@ -120,16 +123,14 @@ impl Registry {
         Ok((answer, repair))
     }
 
-    /// The bytes of the file and what they say.
+    /// The bytes of the file and what they say. A file that is not there says what one of nobody says.
     fn load(&self) -> Result<(Vec<u8>, Reading), RegistryError> {
         let path = self.path();
         let bytes = match files::read_plain(&path, MAX_BYTES) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let nobody = Reading { state: State::default(), damage: None };
-                return Ok((Vec::new(), nobody));
-            }
-            bytes => bytes.map_err(|error| RegistryError::CannotRead { path: path.clone(), error })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => text::write(&State::default()),
+            bytes => bytes,
         };
+        let bytes = bytes.map_err(|error| RegistryError::CannotRead { path: path.clone(), error })?;
         let reading = match text::read(&bytes) {
             Parsed::Whole(state) => Reading { state, damage: None },
             Parsed::Newer(version) => return Err(RegistryError::Newer { path, version }),
@@ -143,8 +144,7 @@ impl Registry {
 
     fn lock(&self) -> Result<Lock, RegistryError> {
         let path = self.lock_path();
-        let taken =
-            files::create_folder(&self.folder).and_then(|()| Lock::take_soon(&path, "state.json", self.patience));
+        let taken = files::create_folder(&self.folder).and_then(|()| Lock::take_soon(&path, NOTE, self.patience));
         match taken {
             Ok(Taken::Ours(lock)) => Ok(lock),
             Ok(Taken::Held(holder)) => Err(RegistryError::Held { path, holder, waited: self.patience }),

@@ -35,7 +35,7 @@ struct Document {
 /// Reads a state file.
 pub(super) fn read(bytes: &[u8]) -> Parsed {
     // The version comes first: what a later one means by the rest we cannot know.
-    let document = serde_json::from_slice::<Document>(bytes);
+    let document = parse(bytes);
     let version = match &document {
         Ok(document) => Some(document.version.clone()),
         Err(_) => version_in(bytes),
@@ -46,8 +46,14 @@ pub(super) fn read(bytes: &[u8]) -> Parsed {
     match document {
         Ok(document) if document.version.as_u64() == Some(VERSION) => checked(document),
         Ok(document) => Parsed::Damaged { why: format!("version {}", document.version), state: salvage::all(bytes) },
-        Err(error) => Parsed::Damaged { why: error.to_string(), state: salvage::all(bytes) },
+        Err(why) => Parsed::Damaged { why, state: salvage::all(bytes) },
     }
+}
+
+/// As text: that it is UTF-8 is found out faster for all of it at once than for each string.
+fn parse(bytes: &[u8]) -> Result<Document, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 fn checked(document: Document) -> Parsed {
@@ -81,9 +87,8 @@ impl<'de> Visitor<'de> for &mut Probe {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
-            match (key.as_str(), map.next_value()?) {
-                ("version", Value::Number(version)) => self.0 = Some(version),
-                _ => {}
+            if let ("version", Value::Number(version)) = (key.as_str(), map.next_value()?) {
+                self.0 = Some(version);
             }
         }
         Ok(())
