@@ -46,7 +46,8 @@ fn f05_two_kills_of_one_worker_are_one_end() {
 #[test]
 fn f05_a_worker_that_another_command_holds_is_refused_with_its_pid() {
     let fleet = Fleet::new();
-    fleet.sleeper(&[], "one", &[]);
+    // Another command is waited for as long as the worker may take to end, and a little.
+    fleet.sleeper(&[], "one", &["--grace", "0.1"]);
     let run = fleet.entry("one")["run"].as_str().unwrap().to_owned();
     let path = fleet.home().join("workers").join(run).join("lock");
     let lock = std::fs::File::options().read(true).write(true).open(path).unwrap();

@@ -49,6 +49,15 @@ fn next_one_works(fleet: &Fleet, mode: &[&'static str]) {
     fleet.ok(&["kill", "one"]);
     fleet.ok(&["clean", "one"]);
     fleet.nobody_is_left();
+    swept(fleet);
+}
+
+/// A clean keeps a branch that somebody may want, and the folder of the worktrees.
+fn swept(fleet: &Fleet) {
+    if fleet.branches().contains(&"one".to_owned()) {
+        fleet.scratch.git(&["branch", "--quiet", "-D", "one"]);
+    }
+    let _ = std::fs::remove_dir(fleet.path("repo-worktrees"));
 }
 
 #[test]
@@ -68,8 +77,8 @@ fn f36_a_program_that_is_missing_or_none() {
         }
         let told = fleet.spawn(mode, "one", &["--worktree"], &[fleet.path("script").to_str().unwrap()]);
         undone(&fleet, &told, 1, message, &before);
-        next_one_works(&fleet, mode);
         assert!(!fleet.path("repo-worktrees").exists(), "the folder was made by the spawn, and is empty");
+        next_one_works(&fleet, mode);
     }
 }
 
@@ -321,6 +330,7 @@ fn is_whole_or_over(fleet: &Fleet, what: &str) {
     let told = fleet.run(&["clean", "one"]);
     assert_eq!((told.code, told.out.as_str()), (0, "cleaned one\n"), "{what}: {told:#?}");
     fleet.nobody_is_left();
+    swept(fleet);
 }
 
 /// After a death: the next command finds a valid registry; what lives is owned by an entry, what is owned by none is gone.
@@ -335,6 +345,7 @@ fn recovers(fleet: &Fleet, before: &Things, what: &str) {
             assert_eq!(told.code, 0, "{what}: {told:#?}");
             let told = fleet.run(&["clean", "one"]);
             assert_eq!((told.code, told.out.as_str()), (0, "cleaned one\n"), "{what}: {told:#?}");
+            swept(fleet);
         }
         other => panic!("{what}: {other:?}"),
     }
@@ -420,6 +431,7 @@ fn f24_eight_spawns_of_one_name_are_one() {
         fleet.ok(&["kill", "one"]);
         fleet.ok(&["clean", "one"]);
         fleet.nobody_is_left();
+        swept(&fleet);
         assert_eq!(fleet.things(), before);
     }
 }
