@@ -31,7 +31,7 @@ const GUARDED: &[(&str, &[&str])] = &[
     ("nix", &["host", "runtime", "driver", "report", "cli"]),
     ("clap", &["cli"]),
     ("signal_hook", &["driver"]),
-    ("tmux_interface", &["cli"]),
+    ("tmux_interface", &["runtime", "cli"]),
     ("regex", &["agent"]),
 ];
 

@@ -8,7 +8,8 @@ use crate::host::clock;
 use crate::host::lock::Holder;
 use crate::host::process::PidFd;
 use crate::journal::{Home, RunFolder};
-use crate::model::{Entry, Span, Standing, Worktree, written_time};
+use crate::model::worker::written_time;
+use crate::model::{Entry, Span, Standing, Worktree};
 use crate::report::status::Status;
 use serde_json::{Map, Value, json};
 

@@ -2,6 +2,7 @@
 //! it drives is handed to it behind the traits of [`seams`], so that the simulator runs the same code.
 
 pub mod control;
+pub mod fleet;
 pub mod orders;
 pub mod real;
 pub mod recover;

@@ -12,6 +12,7 @@ pub mod inotify;
 pub mod limits;
 pub mod lock;
 pub mod order;
+pub mod pane_log;
 pub mod process;
 pub mod ready;
 pub mod record;

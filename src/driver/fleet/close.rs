@@ -106,25 +106,12 @@ impl Fleet {
     pub async fn remove_worktree(&self, entry: &Entry, force: bool) -> Result<Option<Cleaned>> {
         let Some(tree) = &entry.worktree else { return Ok(None) };
         let repository = worktree::repository(&tree.base_repo).await.map_err(spawn::of_git)?;
-        let removed = worktree::remove(&repository, &tree.path, &tree.branch, force).await;
-        let hint = "commit or push it, or give --force-dirty to lose it";
-        removed.map_err(|error| match worktree_refuses(&error) {
-            true => spawn::of_git(error).hint(hint),
-            false => spawn::of_git(error),
-        })?;
-        if let Err(trouble) = self.forget_worktree(entry) {
-            self.warn(trouble.message);
+        let made = tree.made_branch.unwrap_or(false).then_some(tree.branch.as_str());
+        let removed = worktree::remove(&repository, &tree.path, made, force).await.map_err(spawn::of_git)?;
+        for left in &removed.left {
+            self.warn(format!("{} is left; remove it with: {}", left.what, left.command));
         }
-        Ok(Some(Cleaned { kept_branch: Some(tree.branch.clone()) }))
-    }
-
-    /// The worktree's folder is gone; its entry goes on saying where it was, for a respawn.
-    fn forget_worktree(&self, entry: &Entry) -> Result<()> {
-        self.update(|state| {
-            if let Some(tree) = state.find_mut(&entry.name).and_then(|entry| entry.worktree.as_mut()) {
-                tree.made_branch = None;
-            }
-        })
+        Ok(Some(Cleaned { kept_branch: (!removed.branch).then(|| tree.branch.clone()) }))
     }
 
     /// Takes a worker that does not run out of the registry, with its logs and its run; its worktree first, if it is to go.

@@ -101,9 +101,10 @@ impl Fleet {
     /// Looks at all workers. Writes only to put a damaged registry right.
     pub fn look(&self) -> Result<View> {
         let reading = self.registry.read()?;
+        let gone = reading.state.workers.is_empty() && self.is_registry_gone();
         let state = match reading.damage {
-            Some(_) => self.update(|state| state.clone())?,
-            None => reading.state,
+            None if !gone => reading.state,
+            _ => self.update(|state| state.clone())?,
         };
         let panes = self.panes(&state.workers);
         Ok(View { sights: state.workers.into_iter().map(|entry| self.sight(entry, &panes)).collect() })
@@ -237,7 +238,7 @@ fn ours(mut entry: Entry, run: &RunFolder, panes: &[Pane]) -> Sight {
             pane = entry.run.as_ref().and_then(|id| panes.iter().find(|pane| pane.run.as_deref() == Some(&id.0)));
             if let (Some(window), Some(pane)) = (&mut entry.tmux, pane) {
                 window.session.clone_from(&pane.session);
-                window.window.clone_from(&pane.window);
+                window.window.clone_from(&pane.window_name);
                 window.window_id = Some(pane.window_id.clone());
                 window.pane_id = Some(pane.pane_id.clone());
             }

@@ -18,6 +18,7 @@ mod look;
 mod plan;
 mod rebuild;
 mod respawn;
+mod signals;
 mod solo;
 mod spawn;
 mod stranger;
@@ -82,18 +83,35 @@ impl Fleet {
         Some(self.home.worker_logs(&WorkerName::try_from(entry.name.as_str()).ok()?))
     }
 
-    /// Changes the registry; a damaged one is put right first, and that is said.
+    /// Changes the registry; a damaged one is put right first, and that is said. One that is gone, while there are workers,
+    /// was removed by somebody: they come back.
     fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
         self.home.create().map_err(|error| {
             Trouble::of_io(format!("cannot make the state folder {}", self.home.root().display()), &error)
                 .kind(Kind::CannotWrite)
                 .hint("set SWARM_HOME to a folder that can be written")
         })?;
-        let (answer, repair) = self.registry.update(&|| rebuild::entries(&self.home), change)?;
+        let gone = self.is_registry_gone();
+        let mut back = 0;
+        let (answer, repair) = self.registry.update(&|| rebuild::entries(&self.home), |state| {
+            if gone && state.workers.is_empty() {
+                back = rebuild::entries(&self.home).into_iter().filter(|entry| state.insert(entry.clone())).count();
+            }
+            change(state)
+        })?;
+        if back > 0 {
+            let path = self.registry.path();
+            self.warn(format!("the state file {} was gone: {back} workers are back in it", path.display()));
+        }
         if let Some(repair) = repair {
             self.warn(self.words_about(&repair));
         }
         Ok(answer)
+    }
+
+    /// Is there no state file, though there are workers?
+    fn is_registry_gone(&self) -> bool {
+        !self.registry.path().exists() && self.home.workers().is_ok_and(|runs| !runs.is_empty())
     }
 
     fn words_about(&self, repair: &Repair) -> String {

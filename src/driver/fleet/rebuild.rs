@@ -4,7 +4,7 @@
 use super::plan::WorkerPlan;
 use crate::engine::SoloPlan;
 use crate::journal::{Home, RunFolder};
-use crate::model::{AttemptId, Entry, Handle, ProcessId};
+use crate::model::{AttemptId, Entry, Handle};
 use crate::runtime::process::{Standing, standing};
 
 /// The entries of all runs of workers, oldest first; of two runs of one name (a respawn) the later.
@@ -51,7 +51,3 @@ pub(super) fn fill_in(entry: &mut Entry, handle: &Handle) {
     entry.worker = Some(worker.clone());
 }
 
-/// The processes that an entry names.
-pub(super) fn processes(entry: &Entry) -> impl Iterator<Item = &ProcessId> {
-    entry.shim.iter().chain(&entry.worker)
-}

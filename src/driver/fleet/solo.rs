@@ -3,8 +3,8 @@
 
 use super::environment::Change;
 use super::plan::WorkerPlan;
+use super::signals::{Signals, UntilLaunched};
 use super::work::WorkerSpace;
-use crate::driver::orders::RealOrders;
 use crate::driver::real::{FactsFile, RealClock};
 use crate::driver::recover::{self, Known};
 use crate::driver::seams::{Audience, Order, Orders};
@@ -45,8 +45,8 @@ pub(super) enum NotLaunched {
     Failed(String),
     /// The journal cannot be written.
     CannotWrite(io::Error),
-    /// A signal came first.
-    Interrupted(Signal),
+    /// A signal came first; its number.
+    Interrupted(i32),
     /// It ran, and ended, before anybody knew that it did; or it cannot be found out.
     Lost(io::Error),
 }
@@ -58,6 +58,7 @@ impl Solo<'_> {
         journal: FileJournal,
         env: Vec<Change>,
         spot: Option<Spot>,
+        signals: &mut Signals,
     ) -> Result<Launched, NotLaunched> {
         let lost = NotLaunched::Lost;
         let launched = Rc::new(Notify::new());
@@ -71,7 +72,7 @@ impl Solo<'_> {
             clock: RealClock::new().map_err(lost)?,
             workspace: self.space(env).map_err(lost)?,
             audience: Witness { launched: Some(launched.clone()) },
-            orders: UntilLaunched { signals: RealOrders::new(None, None).map_err(lost)?, launched },
+            orders: UntilLaunched { signals, launched },
         };
         let mut driver = Driver::new(SoloPlan, Board::default(), parts);
         let boot_id = process::boot_id().map_err(lost)?.to_owned();
@@ -84,7 +85,7 @@ impl Solo<'_> {
             }
             Outcome::Finished(RunEnding::CannotLaunch { error }) => Err(NotLaunched::Failed(error)),
             Outcome::Finished(RunEnding::Stopped { signal }) => {
-                Err(NotLaunched::Interrupted(Signal::try_from(signal).unwrap_or(Signal::SIGTERM)))
+                Err(NotLaunched::Interrupted(signal))
             }
             Outcome::Finished(ending) => Err(lost(io::Error::other(format!("it ended at once: {ending:?}")))),
             Outcome::CannotWrite(error) => Err(NotLaunched::CannotWrite(error)),
@@ -164,22 +165,6 @@ impl Audience for Witness {
         let launched = board.open.values().any(|open| open.launched.is_some());
         if let Some(notify) = self.launched.as_ref().filter(|_| launched) {
             notify.notify_one();
-        }
-    }
-}
-
-/// Signals, until the worker is launched: then it is left.
-struct UntilLaunched {
-    signals: RealOrders,
-    launched: Rc<Notify>,
-}
-
-impl Orders for UntilLaunched {
-    async fn next(&mut self) -> Order {
-        tokio::select! {
-            biased;
-            order = self.signals.next() => order,
-            () = self.launched.notified() => Order::Leave,
         }
     }
 }

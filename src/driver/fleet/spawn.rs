@@ -3,20 +3,21 @@
 
 use super::environment;
 use super::plan::WorkerPlan;
+use super::signals::{Signals, interrupted};
 use super::solo::{NotLaunched, Solo};
 use super::undo::{self, Intent};
 use super::{Fleet, Kind, Result, Trouble};
-use crate::host::git::worktree::{self, Before, Repo};
+use crate::host::git::worktree::{self, Repo};
 use crate::host::lock::Lock;
 use crate::host::{clock, failpoint};
 use crate::journal::{FileJournal, RunFolder, RunRecord, WorkerLogs, run};
-use crate::model::{Entry, RunId, Span, Standing, Window, WorkerName, Worktree, written_time};
+use crate::model::worker::written_time;
+use crate::model::{Entry, RunId, Span, Standing, Window, WorkerName, Worktree};
 use crate::runtime::process::Spot;
 use crate::runtime::tmux::{Opened, Server};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// A worker to be.
 #[derive(Debug, Clone)]
@@ -159,6 +160,7 @@ impl Fleet {
 
     /// From the draft to the running worker.
     async fn start(&self, spawn: &Spawn, draft: Draft, take: &Take) -> Result<Spawned> {
+        let mut signals = Signals::listen()?;
         let folder = self.home.worker(&draft.id);
         let made = self.make_run(spawn, &draft, &folder)?;
         if let Err(trouble) = self.reserve(&draft.entry, take) {
@@ -166,7 +168,7 @@ impl Fleet {
             return Err(trouble);
         }
         let logs = self.home.worker_logs(&spawn.name);
-        let begun = self.begin(spawn, &draft, &folder, made, &logs).await;
+        let begun = self.begin(spawn, &draft, &folder, made, &logs, &mut signals).await;
         match begun {
             Ok(spawned) => Ok(spawned),
             Err(trouble) => {
@@ -265,18 +267,19 @@ impl Fleet {
         folder: &RunFolder,
         made: MadeRun,
         logs: &WorkerLogs,
+        signals: &mut Signals,
     ) -> Result<Spawned> {
         let mut entry = draft.entry.clone();
         if let (Some(tree), Some(repository)) = (&mut entry.worktree, &draft.repository) {
-            let added = interruptible(add_worktree(repository, tree, folder)).await?;
-            tree.made_branch = Some(added.made.branch);
+            let added = signals.interrupt(add_worktree(repository, tree, folder)).await?;
+            tree.made_branch = Some(added.made.branch.is_some());
         }
         let at = |error: std::io::Error| Trouble::of_io("failed to spawn process", &error);
         let env = environment::changes(spawn.name.as_str(), &draft.id, &spawn.env).map_err(at)?;
         let solo = Solo { folder, record: &made.record, plan: &made.plan, logs: logs.clone() };
         let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, logs));
-        let launched = solo.launch(made.journal, env, spot).await;
-        let launched = launched.map_err(|why| not_launched(why, entry.tmux.is_some()))?;
+        let launched = solo.launch(made.journal, env, spot, signals).await;
+        let launched = launched.map_err(|why| not_launched(why))?;
         super::rebuild::fill_in(&mut entry, &launched.handle);
         if let (Some(window), Some(opened)) = (&mut entry.tmux, &launched.window) {
             know(window, opened);
@@ -322,9 +325,10 @@ struct MadeRun {
 
 async fn add_worktree(repository: &Repo, tree: &Worktree, run: &RunFolder) -> Result<worktree::Added> {
     let failed = |error| of_git(error).while_doing("failed to create worktree");
-    let before = Before::look(repository, &tree.path, &tree.branch).await.map_err(failed)?;
-    Intent { repository: repository.here.clone(), before }.note(run)?;
-    let added = worktree::add(repository, &tree.path, &tree.branch).await.map_err(failed)?;
+    let planned = worktree::plan(repository, &tree.path, &tree.branch).await.map_err(failed)?;
+    Intent { repository: repository.here.clone(), planned }.note(run)?;
+    let mut added = worktree::Added::nothing(&tree.path, &tree.branch);
+    worktree::add(repository, &mut added).await.map_err(failed)?;
     failpoint::hit("spawn-worktree-added").map_err(|error| Trouble::of_io("failed to create worktree", &error))?;
     Ok(added)
 }
@@ -347,29 +351,14 @@ fn know(window: &mut Window, opened: &Opened) {
     window.made_session = Some(opened.made_session);
 }
 
-/// Gives a step up when somebody wants us to end; what it made is undone by the caller.
-async fn interruptible<T>(step: impl Future<Output = Result<T>>) -> Result<T> {
-    let listen = |kind| signal(kind).map_err(|error| Trouble::of_io("cannot listen for signals", &error));
-    let (mut int, mut term) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let mut hangup = listen(SignalKind::hangup())?;
-    tokio::select! {
-        done = step => done,
-        _ = int.recv() => Err(interrupted(SignalKind::interrupt().as_raw_value())),
-        _ = term.recv() => Err(interrupted(SignalKind::terminate().as_raw_value())),
-        _ = hangup.recv() => Err(interrupted(SignalKind::hangup().as_raw_value())),
-    }
-}
-
-fn interrupted(signal: i32) -> Trouble {
-    Trouble::failed("interrupted").kind(Kind::Interrupted(signal))
-}
-
-fn not_launched(why: NotLaunched, in_window: bool) -> Trouble {
-    let what = if in_window { "failed to create tmux window" } else { "failed to spawn process" };
+fn not_launched(why: NotLaunched) -> Trouble {
+    let what = "failed to spawn process";
     match why {
+        // It says itself that the window failed.
+        NotLaunched::Failed(error) if error.starts_with("failed to ") => Trouble::failed(error),
         NotLaunched::Failed(error) => Trouble::failed(format!("{what}: {error}")),
         NotLaunched::CannotWrite(error) => Trouble::of_io("failed to save state", &error).kind(Kind::CannotWrite),
-        NotLaunched::Interrupted(signal) => interrupted(signal as i32),
+        NotLaunched::Interrupted(signal) => interrupted(signal),
         NotLaunched::Lost(error) => Trouble::of_io(what, &error),
     }
 }
@@ -381,5 +370,10 @@ fn already_exists(name: &str) -> Trouble {
 
 /// An error of git in our words.
 pub(super) fn of_git(error: worktree::GitError) -> Trouble {
-    Trouble::failed(error.to_string())
+    let trouble = Trouble::failed(error.to_string());
+    match error {
+        worktree::GitError::Unsaved { .. } => trouble.hint("commit or push it, or give --force-dirty to lose it"),
+        worktree::GitError::NoRepository { .. } => trouble.hint("change into one, or leave --worktree out"),
+        _ => trouble,
+    }
 }

@@ -27,7 +27,7 @@ pub(super) fn process(entry: &Entry) -> Option<ProcessId> {
 
 /// The pane of its window, by the exact names.
 pub(super) fn pane<'a>(window: &Window, panes: &'a [Pane]) -> Option<&'a Pane> {
-    panes.iter().find(|pane| pane.session == window.session && pane.window == window.window)
+    panes.iter().find(|pane| pane.session == window.session && pane.window_name == window.window)
 }
 
 /// Ends a process and its group: TERM, `grace`, KILL. Returns whether it is gone.
@@ -50,7 +50,7 @@ pub(super) async fn end_process(id: &ProcessId, grace: Duration) -> io::Result<b
 /// Ends a window, and what ignores that.
 pub(super) async fn end_window(server: &Server, pane: &Pane, grace: Duration) -> io::Result<bool> {
     let id = process::identify(pane.pane_pid).ok();
-    server.kill_window(&pane.window_id).map_err(io::Error::other)?;
+    server.kill_window(&pane.target()).map_err(io::Error::other)?;
     let Some(id) = id else { return Ok(true) };
     match PidFd::open(&id)? {
         Some(held) if !ended(&held, grace).await? => end_process(&id, grace).await,

@@ -1,23 +1,23 @@
 //! Undoing a spawn: in reverse, only what this spawn made, and never by force. What cannot be undone is named with the
 //! command that removes it.
 //!
-//! Before a worktree is added, what was there before is noted in the run's folder: so also a command that only finds the
+//! Before a worktree is added, what will be made is noted in the run's folder: so also a command that only finds the
 //! remains of a spawn that was killed knows what it may remove.
 
 use super::{Result, Trouble};
 use crate::host::files;
-use crate::host::git::worktree::{self, Before};
+use crate::host::git::worktree::{self, Added};
 use crate::journal::{RunFolder, WorkerLogs};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// What a spawn is about to make outside of the state folder, and what was there before.
+/// What a spawn is about to make outside of the state folder.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Intent {
     /// A folder in the repository.
     pub(super) repository: PathBuf,
-    /// What was there.
-    pub(super) before: Before,
+    /// What will be made if all goes well.
+    pub(super) planned: Added,
 }
 
 /// Name of the note in the run's folder.
@@ -57,10 +57,7 @@ async fn remove_worktree(intent: &Intent) -> Vec<String> {
         Ok(repository) => repository,
         Err(error) => return vec![format!("cannot undo the worktree: {error}")],
     };
-    let left = match intent.before.since(&repository).await {
-        Ok(added) => worktree::undo(&repository, &added).await,
-        Err(error) => return vec![format!("cannot undo the worktree: {error}")],
-    };
+    let left = worktree::undo(&repository, &intent.planned).await;
     left.into_iter().map(|left| format!("{} is left; remove it with: {}", left.what, left.command)).collect()
 }
 

@@ -104,15 +104,15 @@ impl Workspace for WorkerSpace {
         files::read_end(&self.0.logs.err(), 0, LAST_WORDS).unwrap_or_default()
     }
 
-    async fn after(&self, _open: &Open, _exit: &Exit) -> (Survey, Vec<Note>) {
-        (Survey::default(), Vec::new())
+    fn after(&self, _open: &Open, _exit: &Exit) -> impl Future<Output = (Survey, Vec<Note>)> + 'static {
+        std::future::ready((Survey::default(), Vec::new()))
     }
 
-    async fn push(&self) -> Option<String> {
-        None
+    fn push(&self) -> impl Future<Output = Option<String>> + 'static {
+        std::future::ready(None)
     }
 
-    async fn verify(&self, _attempt: &AttemptId) -> (bool, String) {
-        (true, String::new())
+    fn verify(&self, _attempt: &AttemptId) -> impl Future<Output = (bool, String)> + 'static {
+        std::future::ready((true, String::new()))
     }
 }

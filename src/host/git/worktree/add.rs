@@ -3,14 +3,15 @@
 
 use super::call::{CHECKOUT, Call};
 use super::error::{GitError, command};
-use super::list::{Listed, find};
+use super::list::{Listed, find, list};
 use super::repo::{Repo, real};
 use super::unfinished::settle;
 use crate::host::failpoint;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// A work tree that is wanted, and how much of it [`add`] has made so far.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Added {
     /// Where it is.
     pub path: PathBuf,
@@ -21,7 +22,7 @@ pub struct Added {
 }
 
 /// What [`add`] made. All else was there before, and stays whatever happens.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
     /// The work tree. Also set when git was started to make it and nobody knows how far it came.
     pub worktree: bool,
@@ -74,6 +75,24 @@ pub async fn add(repo: &Repo, added: &mut Added) -> Result<(), GitError> {
     failpoint::hit("worktree-after-branch").map_err(GitError::at(&added.path))?;
     check_out(repo, added, &spot).await?;
     failpoint::hit("worktree-after-checkout").map_err(GitError::at(&added.path))
+}
+
+/// What [`add`] would make of it if all went well, without making anything. Noted before, it is what [`super::undo`] needs
+/// when nobody lived to say how far it came.
+pub async fn plan(repo: &Repo, path: &Path, branch: &str) -> Result<Added, GitError> {
+    let mut planned = Added::nothing(path, branch);
+    check_name(repo, branch).await?;
+    let listed = list(repo).await?;
+    if matches!(spot(repo, &listed, &planned)?, Spot::Reused) {
+        return Ok(planned);
+    }
+    planned.made = Made {
+        worktree: true,
+        branch: if exists(repo, branch).await? { None } else { Some(head(repo).await?) },
+        folder: missing_folder(&planned.path),
+        replaced: planned.path.is_dir(),
+    };
+    Ok(planned)
 }
 
 /// Git's own rule. It answers with the branch that is meant: `@{-1}` would be another one.
@@ -155,9 +174,14 @@ async fn head(repo: &Repo) -> Result<String, GitError> {
 /// The folders above. Git would make them too, but not say which.
 fn make_folder(added: &mut Added) -> Result<(), GitError> {
     added.made.replaced = added.path.is_dir();
+    added.made.folder = missing_folder(&added.path);
     let Some(folder) = added.path.parent() else { return Ok(()) };
-    added.made.folder = folder.ancestors().take_while(|folder| !folder.exists()).last().map(Path::to_owned);
     std::fs::create_dir_all(folder).map_err(GitError::at(folder))
+}
+
+/// The topmost folder above `path` that is not there.
+fn missing_folder(path: &Path) -> Option<PathBuf> {
+    path.ancestors().skip(1).take_while(|folder| !folder.exists()).last().map(Path::to_owned)
 }
 
 /// A branch of its own step: whether `git worktree add -b` that failed had made one, nobody could tell. It follows no

@@ -19,7 +19,7 @@ mod undo;
 mod unfinished;
 mod work;
 
-pub use add::{Added, Made, add};
+pub use add::{Added, Made, add, plan};
 pub use bare::{CoreBare, core_bare_corruption};
 pub use error::GitError;
 pub use list::{Listed, list};
