@@ -12,6 +12,7 @@ pub mod limits;
 pub mod pane;
 mod plain;
 mod reader;
+pub mod screen;
 mod shape;
 mod text;
 mod words;
