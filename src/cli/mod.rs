@@ -17,6 +17,7 @@ mod env_file;
 mod fleet;
 mod loops;
 mod ready;
+mod windows;
 mod worker_args;
 mod args;
 mod assemble;

@@ -28,7 +28,7 @@ pub(super) fn commands() -> Vec<Command> {
             .arg(json()),
         Command::new("send")
             .about("Types a text into a worker's window, and Enter")
-            .arg(Arg::new("words").value_names(["NAME", "TEXT"]).num_args(1..=2).required(true).allow_hyphen_values(true).help("Worker and text; with --all only the text"))
+            .arg(Arg::new("words").value_names(["NAME", "TEXT"]).num_args(1..=2).required(true).value_parser(ValueParser::os_string()).allow_hyphen_values(true).help("Worker and text; with --all only the text"))
             .arg(all("To every running worker in a window"))
             .arg(flag("no-enter", "Do not press Enter behind it"))
             .arg(flag("raw", "Do not clear the input line before it"))
