@@ -33,6 +33,7 @@ const GUARDED: &[(&str, &[&str])] = &[
     ("signal_hook", &["driver"]),
     ("tmux_interface", &["runtime", "cli"]),
     ("regex", &["agent"]),
+    ("vt100", &["agent"]),
 ];
 
 #[test]

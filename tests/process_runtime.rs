@@ -257,7 +257,7 @@ async fn every_byte_arrives() {
 #[tokio::test]
 async fn a_dropped_wait_loses_nothing() {
     let mut bench = Bench::new();
-    bench.launch("bytes:9MB;every:1ms:50:x").await;
+    bench.launch("bytes:9MB;wait-file:go;every:1ms:50:x").await;
     let (mut chunk, mut output, mut dropped) = (Vec::new(), Vec::new(), 0);
     let begun = Instant::now();
     loop {
@@ -267,7 +267,11 @@ async fn a_dropped_wait_loses_nothing() {
             Ok(Event::Output { .. }) => output.extend_from_slice(&chunk),
             Ok(Event::Ended { .. }) => break,
             Ok(other) => panic!("{other:?}"),
-            Err(_) => dropped += 1,
+            Err(_) => {
+                dropped += 1;
+                // Not before: under load all of it may be there before anybody looks.
+                fs::write(bench.folder.join("go"), "").unwrap();
+            }
         }
         assert!(begun.elapsed() < DEADLINE);
     }

@@ -6,7 +6,7 @@
 //! PATH into which a test may put a git of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper panics as its test would")]
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -58,13 +58,16 @@ fn this_program(name: &str, home: &Path, real: &str) -> Command {
     command
 }
 
-/// Puts a shell script in front of the real git; `$GIT` in it is the real one.
+/// Puts a shell script in front of the real git; `GIT` in it becomes the real one.
 fn fake_git(script: &str) {
     let path = PathBuf::from(std::env::var_os("HOME").unwrap()).join("bin/git");
     let text = format!("#!/bin/sh\nGIT() {{ PATH=${REAL} exec git \"$@\"; }}\n{script}\n");
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
+
+/// Work trees, references, configuration, paths.
+type Snapshot = (String, String, Vec<u8>, Vec<PathBuf>);
 
 /// A repository `repo` in a folder of its own.
 struct Place {
@@ -133,7 +136,7 @@ impl Place {
     }
 
     /// Everything that an undo has to bring back: work trees, references, configuration, and all paths outside of `.git`.
-    fn snapshot(&self) -> (String, String, Vec<u8>, Vec<PathBuf>) {
+    fn snapshot(&self) -> Snapshot {
         let config = std::fs::read(self.repo().join(".git/config")).unwrap();
         let paths = paths_below(&self.path(""));
         (self.git(&["worktree", "list", "--porcelain"]), self.git(&["for-each-ref"]), config, paths)
@@ -147,6 +150,13 @@ fn git_in(folder: &Path, arguments: &[&str]) -> String {
     let output = command.args(arguments).output().unwrap();
     assert!(output.status.success(), "git {arguments:?}: {output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A person types a command that was told.
+fn typed(command: &str) {
+    let mut shell = Command::new("bash");
+    shell.args(["-c", command]).env_clear().env("PATH", std::env::var(REAL).unwrap()).env("HOME", "/nowhere");
+    assert!(shell.status().unwrap().success(), "{command}");
 }
 
 fn paths_below(folder: &Path) -> Vec<PathBuf> {
@@ -381,6 +391,22 @@ fn an_undo_brings_everything_back() {
 }
 
 #[test]
+fn a_folder_that_git_has_forgotten_is_named() {
+    isolated("a_folder_that_git_has_forgotten_is_named", async || {
+        let place = Place::new();
+        let added = place.added("w").await;
+        std::fs::remove_dir_all(place.repo().join(".git/worktrees/w")).unwrap();
+        let said = place.refused(&added.path, "w").await;
+        assert!(said.ends_with("is taken: a folder that is no work tree of this repository"), "{said}");
+        let left = undo(&place.found().await, &added).await;
+        assert_eq!(left.len(), 1);
+        assert!(added.path.join("file").exists() && left[0].what.contains("knows it no longer"), "{left:?}");
+        typed(&left[0].command);
+        assert!(!added.path.exists());
+    });
+}
+
+#[test]
 fn work_outlives_an_undo() {
     isolated("work_outlives_an_undo", async || {
         let place = Place::new();
@@ -396,7 +422,7 @@ fn work_outlives_an_undo() {
         assert!(added.path.join("mine").exists());
         // The commands do what they promise.
         for command in [first, second] {
-            assert!(Command::new("sh").args(["-c", command]).status().unwrap().success(), "{command}");
+            typed(command);
         }
         assert_eq!(place.git(&["branch", "--list", "busy"]), "");
         let added = place.added("own").await;
@@ -469,8 +495,6 @@ fn child(name: &str, point: &str, action: &str, then: impl FnOnce(Place, &Snapsh
     then(place, &before, status);
 }
 
-type Snapshot = (String, String, Vec<u8>, Vec<PathBuf>);
-
 /// The repository of the test that is started by [`child`].
 const CHILD: &str = "SWARM_TEST_CHILD_REPO";
 
@@ -532,6 +556,14 @@ fn a_checkout_that_was_killed_is_made_again() {
         let again = place.added("w").await;
         assert_eq!((again.made.worktree, &again.made.branch), (true, &None));
         assert_eq!(git_in(&again.path, &["status", "--porcelain"]), "");
+        // (Somebody who only reads there is no reason to wait.)
+        let mut reader = Command::new("git");
+        reader
+            .args(["cat-file", "--batch"])
+            .current_dir(place.repo())
+            .env_clear()
+            .env("PATH", std::env::var(REAL).unwrap());
+        let mut reader = reader.stdin(Stdio::piped()).spawn().unwrap();
         // Killed before `.git` was written, and after the last file but before the unlocking.
         let locked = place.repo().join(".git/worktrees/w/locked");
         std::fs::write(&locked, "initializing").unwrap();
@@ -542,6 +574,8 @@ fn a_checkout_that_was_killed_is_made_again() {
         std::fs::create_dir(&again.path).unwrap();
         assert!(place.added("w").await.made.worktree);
         assert_eq!(git_in(&again.path, &["status", "--porcelain"]), "");
+        drop(reader.stdin.take());
+        reader.wait().unwrap();
     });
 }
 
@@ -834,13 +868,7 @@ fn a_repository_that_was_made_bare_by_mistake_is_named() {
             assert!(work_in(&path).await.unwrap().is_none());
             assert!(remove(&repo, &path, Some("w"), false).await.unwrap().branch);
             let command = core_bare_corruption(&repo).await.unwrap().command;
-            assert!(
-                Command::new("env")
-                    .args(["-u", "GIT_DIR", "-u", "GIT_WORK_TREE", "-u", "GIT_INDEX_FILE", "sh", "-c", &command])
-                    .status()
-                    .unwrap()
-                    .success()
-            );
+            typed(&command);
             assert_eq!(core_bare_corruption(&repo).await, None);
             assert_eq!(place.git(&["status", "--porcelain"]), "");
             // Turned into a bare one on purpose: nothing of it is checked out.
@@ -917,9 +945,9 @@ fn checkouts() -> usize {
 fn a_lost_race_is_run_again() {
     isolated("a_lost_race_is_run_again", async || {
         for (number, words) in [
-            "could not lock config file .git/config: File exists",
+            "could not lock config file .git/config",
             "Unable to create '/x/.git/worktrees/w/index.lock': File exists.",
-            "failed to read .git/worktrees/w1-5/commondir: Success",
+            "failed to read .git/worktrees/w1-5/commondir: No such file or directory",
         ]
         .iter()
         .enumerate()
@@ -976,7 +1004,7 @@ fn no_hook_runs_and_nobody_is_asked() {
             assert!(!place.path(hook).exists(), "{hook}");
         }
         let env = std::fs::read(PathBuf::from(std::env::var_os("HOME").unwrap()).join("env")).unwrap();
-        let env = OsString::from(String::from_utf8_lossy(&env).into_owned()).into_string().unwrap();
+        let env = String::from_utf8_lossy(&env);
         assert!(env.contains("GIT_TERMINAL_PROMPT=0") && env.contains("LC_ALL=C"));
         assert!(!env.contains("GIT_DIR=") && !env.contains("GIT_WORK_TREE=") && !env.contains("GIT_INDEX_FILE="));
     });

@@ -63,6 +63,17 @@ pub struct Screen {
     pending: Vec<u8>,
 }
 
+/// What stands on a screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its lines, without blanks at their ends and blank lines at the end. One that the terminal wrapped is one line.
+    pub lines: Vec<String>,
+    /// Which of them the cursor is in; it may be below the last.
+    pub line: usize,
+    /// It is the alternate screen: a program draws on all of it.
+    pub alternate: bool,
+}
+
 /// What scrolled off the main screen: the newest lines.
 struct History {
     lines: VecDeque<String>,
@@ -90,6 +101,27 @@ impl Screen {
             let mut ready = std::mem::take(&mut self.pending);
             self.pending = ready.split_off(complete(&ready));
             self.take_in(&mut ready);
+        }
+    }
+
+    /// Gives away the lines that scrolled off for good since the last call, oldest first.
+    pub fn take_scrolled(&mut self) -> Vec<String> {
+        let history = self.parser.callbacks_mut();
+        // The last one goes on, on the screen.
+        let complete = history.lines.len().saturating_sub(1);
+        history.lines.drain(..complete).map(plain).collect()
+    }
+
+    /// What stands on the screen, with the beginning of its first line if that scrolled off.
+    pub fn standing(&self) -> Standing {
+        let screen = self.parser.screen();
+        let (row, _) = screen.cursor_position();
+        let begun = self.parser.callbacks().lines.back().filter(|_| !screen.alternate_screen());
+        let text = format!("{}{}", begun.map_or("", String::as_str), screen.contents());
+        Standing {
+            lines: without_blank_end(text.split('\n').map(|line| plain(line.to_owned())).collect()),
+            line: (0..row).filter(|above| !screen.row_wrapped(*above)).count(),
+            alternate: screen.alternate_screen(),
         }
     }
 
@@ -160,8 +192,7 @@ impl History {
         let _ = screen.write_contents_formatted_basic(&mut text, everything);
         self.limit = self.limit.saturating_add(screen.size().0.get().into());
         self.append(&basic_formatted_to_plain(&text).collect::<String>());
-        let lines = self.lines.drain(..).map(|line| line.trim_end().replace(TEXT_FORM, EMOJI_FORM));
-        without_blank_end(lines.collect())
+        without_blank_end(self.lines.drain(..).map(plain).collect())
     }
 }
 
@@ -205,6 +236,11 @@ fn plain_line(line: &[u8]) -> String {
     let text = CONTROLS.as_ref().map_or(Cow::Borrowed(&*text), |controls| controls.replace_all(&text, ""));
     let states = text.split('\r').map(str::trim_end);
     states.rev().find(|state| !state.is_empty()).unwrap_or_default().to_owned()
+}
+
+/// A line of the emulator as it was meant, without blanks at its end.
+fn plain(line: String) -> String {
+    line.trim_end().replace(TEXT_FORM, EMOJI_FORM)
 }
 
 fn without_blank_end(mut lines: Vec<String>) -> Vec<String> {

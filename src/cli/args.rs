@@ -28,6 +28,7 @@ pub(super) fn command() -> Command {
                 .subcommand(Command::new("show").about("Each setting, its value, and where it came from").arg(json())),
         )
         .subcommand(<super::cmd_done_test::DoneTest as clap::Args>::augment_args(Command::new("done-test")))
+        .subcommand(super::cmd_init::command())
         .subcommand(
             Command::new("demo")
                 .about("The loop at work in a scratch project, without a real agent: a few seconds, no cost"),

@@ -13,13 +13,10 @@ pub(super) fn open() -> Result<Fleet> {
 
 /// All workers as they are; what differs from the registry is put right first. Warnings are printed.
 pub(super) fn view(fleet: &Fleet) -> Result<View> {
-    let view = fleet.look().and_then(|view| match view.is_settled() {
-        true => Ok(Ok(view)),
-        false => Ok(Err(view)),
-    });
-    let settled = match view {
-        Ok(Ok(view)) => Ok(view),
-        Ok(Err(view)) => assemble::block_on(fleet.settle(view))?,
+    let settled = match fleet.look() {
+        // Most often. Without an event loop, whose start would be most of the cost.
+        Ok(view) if view.is_settled() => Ok(view),
+        Ok(view) => assemble::block_on(fleet.settle(view))?,
         Err(trouble) => Err(trouble),
     };
     warn(fleet);

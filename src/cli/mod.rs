@@ -27,6 +27,7 @@ pub mod cmd_demo;
 pub mod cmd_demo_agent;
 pub mod cmd_done_test;
 pub mod cmd_explain;
+mod cmd_init;
 pub mod cmd_loop;
 pub mod cmd_loop_ask;
 pub mod cmd_loop_logs;
@@ -34,6 +35,7 @@ pub mod cmd_loop_ls;
 pub mod cmd_loop_status;
 mod detach;
 pub mod error;
+mod init;
 pub mod loop_settings;
 mod on_event;
 mod print;
@@ -85,6 +87,7 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<u8> {
         Some(("explain", matches)) => cmd_explain::run(matches),
         Some(("config", matches)) => cmd_config::run(matches.subcommand_matches("show").unwrap_or(matches)),
         Some(("done-test", matches)) => done_test(matches),
+        Some(("init", matches)) => cmd_init::run(matches),
         Some(("demo", _)) => cmd_demo::run(),
         Some(("demo-agent", _)) => cmd_demo_agent::run(),
         // Clap asks for a subcommand and knows no other.

@@ -37,6 +37,10 @@ pub const ALL: &[&str] = &[
     "files-after-rename",
     "registry-quarantined",
     "registry-before-write",
+    "spawn-reserved",
+    "spawn-worktree-added",
+    "spawn-launched",
+    "spawn-recorded",
 ];
 
 /// Passes through the point `name`; an error only if a test asked for one.

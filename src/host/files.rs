@@ -2,9 +2,9 @@
 
 use super::failpoint;
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Replaces `path` by `bytes`, so that any reader at any time, also after a power cut, finds the old or the new whole.
@@ -33,6 +33,36 @@ fn replace(path: &Path, temporary: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     failpoint::hit("files-after-rename")?;
     sync_folder(path)
+}
+
+/// Replaces the content of somebody's own file, whole or not at all, so that it keeps its mode and, as far as we may set it,
+/// its owner. A file that must not be written is not replaced either. A new one gets the usual mode.
+pub fn rewrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let before = match OpenOptions::new().write(true).open(path) {
+        Ok(file) => Some(file.metadata()?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let temporary = sibling(path, &format!(".{}.tmp", std::process::id()));
+    let result = write_like(&temporary, bytes, before.as_ref()).and_then(|()| std::fs::rename(&temporary, path));
+    if result.is_err() {
+        // The first error is the one that matters.
+        let _ = std::fs::remove_file(&temporary);
+        return result;
+    }
+    sync_folder(path)
+}
+
+/// Writes a file, durably, with the owner and mode of another one.
+fn write_like(path: &Path, bytes: &[u8], other: Option<&Metadata>) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    if let Some(other) = other {
+        // Only root may give a file away; to write it is more than to keep its owner.
+        let _ = std::os::unix::fs::fchown(&file, Some(other.uid()), Some(other.gid()));
+        file.set_permissions(other.permissions())?;
+    }
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Writes a private file (0600), and its bytes survive a power cut; not more than that.

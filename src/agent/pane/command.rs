@@ -146,11 +146,11 @@ mod tests {
             "sh -s x",
         ];
         let others = ["python3", "bash script.sh", "cat claude", "claude-squad", "env", "timeout 60", "", "node bash"];
-        for (commands, program) in
+        for (commands, expected) in
             [(&claude[..], Program::Claude), (&shells, Program::Shell), (&others, Program::Other)]
         {
             for command in commands {
-                assert_eq!(program(&words(command)), program, "{command}");
+                assert_eq!(program(&words(command)), expected, "{command}");
             }
         }
     }

@@ -97,7 +97,7 @@ impl Fleet {
     pub async fn spawn_again(&self, spawn: &Spawn, before: &Entry) -> Result<Spawned> {
         let mut draft = self.draft(spawn).await?;
         draft.entry.other.clone_from(&before.other);
-        self.start(spawn, draft, &Take::Place(before.clone())).await
+        self.start(spawn, draft, &Take::Place(before)).await
     }
 
     /// Checks what can be checked without making anything.
@@ -159,7 +159,7 @@ impl Fleet {
     }
 
     /// From the draft to the running worker.
-    async fn start(&self, spawn: &Spawn, draft: Draft, take: &Take) -> Result<Spawned> {
+    async fn start(&self, spawn: &Spawn, draft: Draft, take: &Take<'_>) -> Result<Spawned> {
         let mut signals = Signals::listen()?;
         let folder = self.home.worker(&draft.id);
         let made = self.make_run(spawn, &draft, &folder)?;
@@ -220,7 +220,7 @@ impl Fleet {
     }
 
     /// One lock from check to add.
-    fn reserve(&self, entry: &Entry, take: &Take) -> Result<()> {
+    fn reserve(&self, entry: &Entry, take: &Take<'_>) -> Result<()> {
         let reserved = self.update(|state| match take {
             Take::Name => state.insert(entry.clone()),
             Take::Place(before) => match state.find_mut(&before.name) {
@@ -244,14 +244,14 @@ impl Fleet {
     }
 
     /// The reservation is given back.
-    fn release(&self, entry: &Entry, take: &Take) -> Result<()> {
+    fn release(&self, entry: &Entry, take: &Take<'_>) -> Result<()> {
         self.update(|state| {
             let ours = state.find(&entry.name).is_some_and(|now| now.run == entry.run);
             match take {
                 Take::Name if ours => _ = state.remove(&entry.name),
                 Take::Place(before) if ours => {
                     if let Some(place) = state.find_mut(&entry.name) {
-                        place.clone_from(before);
+                        (*before).clone_into(place);
                     }
                 }
                 _ => {}
@@ -279,7 +279,7 @@ impl Fleet {
         let solo = Solo { folder, record: &made.record, plan: &made.plan, logs: logs.clone() };
         let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, logs));
         let launched = solo.launch(made.journal, env, spot, signals).await;
-        let launched = launched.map_err(|why| not_launched(why))?;
+        let launched = launched.map_err(not_launched)?;
         super::rebuild::fill_in(&mut entry, &launched.handle);
         if let (Some(window), Some(opened)) = (&mut entry.tmux, &launched.window) {
             know(window, opened);
@@ -308,11 +308,11 @@ impl Fleet {
 }
 
 /// Which place in the registry a spawn takes.
-enum Take {
+enum Take<'a> {
     /// A name that is free.
     Name,
     /// That of a stopped worker.
-    Place(Entry),
+    Place(&'a Entry),
 }
 
 /// A run's folder that was just made, and is ours.

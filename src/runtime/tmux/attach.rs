@@ -25,7 +25,7 @@ impl Server {
         let here = std::env::var("TMUX").ok().is_some_and(|tmux| self.is_at(Path::new(socket_of(&tmux))));
         let switches = here && !read_only;
         let show = if switches { switch(target) } else { attach(target, read_only) };
-        let select = SelectWindow::new().target_window(target.window_id().to_owned()).build();
+        let select = SelectWindow::new().target_window(target.pane_id().to_owned()).build();
         Attach { argv: self.words(&List::guarded(target, [select, show])), without_tmux: !switches }
     }
 
@@ -53,12 +53,12 @@ fn socket_of(tmux: &str) -> &str {
 }
 
 fn attach<'a>(target: &Target, read_only: bool) -> TmuxCommand<'a> {
-    let command = AttachSession::new().target_session(target.window_id().to_owned());
+    let command = AttachSession::new().target_session(target.pane_id().to_owned());
     if read_only { command.read_only().build() } else { command.build() }
 }
 
 fn switch<'a>(target: &Target) -> TmuxCommand<'a> {
-    SwitchClient::new().target_session(target.window_id().to_owned()).build()
+    SwitchClient::new().target_session(target.pane_id().to_owned()).build()
 }
 
 #[cfg(test)]

@@ -51,14 +51,14 @@ fn command<'a>(target: &Target, what: Capture) -> TmuxCommand<'a> {
     }
 }
 
-/// Asks for one pane of many: how many lines it has, then the lines. `-` if it is gone.
+/// Asks for one pane of many: how many lines it has, then the lines. No numbers if it is gone.
 fn line(target: &Target, what: Capture) -> String {
     let say = |format: &'static str| {
         DisplayMessage::new().print().target_pane(target.pane_id().to_owned()).message(format).build()
     };
-    let found = list::script([say("#{pane_height} #{history_size}"), command(target, what)]);
-    let gone = list::script([DisplayMessage::new().print().message("- -").build()]);
-    format!("{}\n", list::script([list::guard(target, &found, &gone)]))
+    let found = [say("#{pane_height} #{history_size}"), command(target, what)];
+    let gone = DisplayMessage::new().print().message("gone gone").build();
+    format!("{}\n", list::script([list::guard(target, found, [gone])]))
 }
 
 /// The next pane of the answer. The number of lines says where it ends, whatever stands in them.
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_stands_on_a_screen_cannot_look_like_the_next_one() {
-        let answer = b"2 5\n2 0\n\xff\n- -\n1 0\nx\n";
+        let answer = b"2 5\n2 0\n\xff\ngone gone\n1 0\nx\n";
         let mut rest = Fields(answer);
         assert_eq!(captured(&mut rest, Capture::Screen), Some(Some(b"2 0\n\xff\n".to_vec())));
         assert_eq!(captured(&mut rest, Capture::Screen), Some(None));

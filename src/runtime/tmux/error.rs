@@ -44,7 +44,7 @@ impl TmuxError {
             TmuxError::NoServer(words)
         } else if any(&["server exited", "lost server"]) {
             TmuxError::Lost(words)
-        } else if any(&["can't find session", "can't find window", "can't find pane", "target pane has exited"]) {
+        } else if any(&["can't find ", "target pane has exited", "no current ", "no sessions"]) {
             TmuxError::Gone(words)
         } else if any(&["duplicate session"]) {
             TmuxError::Duplicate(words)
@@ -92,6 +92,7 @@ mod tests {
         assert!(said("server exited unexpectedly").starts_with("Lost"));
         assert!(said("lost server").starts_with("Lost"));
         assert!(said("can't find pane: %9").starts_with("Gone"));
+        assert!(said("no current target").starts_with("Gone"));
         assert!(said("duplicate session: a").starts_with("Duplicate"));
         assert!(said("").starts_with("Failed"));
     }

@@ -18,7 +18,7 @@ impl List {
     /// `commands`, if the pane is the one that is meant; [`super::TmuxError::Gone`] if not. One question, so no time for
     /// anything to change between the look and the deed.
     pub(super) fn guarded<'a>(target: &Target, commands: impl IntoIterator<Item = TmuxCommand<'a>>) -> List {
-        List::of(guard(target, &script(commands), &script([nowhere()])))
+        List::of(guard(target, commands, [nowhere()]))
     }
 
     /// Another command behind those before.
@@ -50,15 +50,26 @@ pub(super) fn script<'a>(commands: impl IntoIterator<Item = TmuxCommand<'a>>) ->
     commands.into_iter().map(line).collect::<Vec<_>>().join(" ; ")
 }
 
-/// One of two scripts: the first if the pane is the one that is meant. A pane that is not there is no error here.
-pub(super) fn guard<'a>(target: &Target, yes: &str, no: &str) -> TmuxCommand<'a> {
-    let mut command = IfShell::new()
-        .not_execute()
-        .target_pane(target.pane_id().to_owned())
-        .shell_command(target.condition().to_owned())
-        .command(yes.to_owned())
-        .build();
-    command.push_param(no.to_owned());
+/// One of two things to do: the first if the pane is the one that is meant. A pane that is not there is no error here.
+pub(super) fn guard<'a, 'b>(
+    target: &Target,
+    yes: impl IntoIterator<Item = TmuxCommand<'a>>,
+    no: impl IntoIterator<Item = TmuxCommand<'b>>,
+) -> TmuxCommand<'static> {
+    either(target, target.condition(), yes, no)
+}
+
+/// One of two things to do, by what a format says of the pane.
+pub(super) fn either<'a, 'b>(
+    target: &Target,
+    format: &str,
+    yes: impl IntoIterator<Item = TmuxCommand<'a>>,
+    no: impl IntoIterator<Item = TmuxCommand<'b>>,
+) -> TmuxCommand<'static> {
+    let pane = target.pane_id().to_owned();
+    let command = IfShell::new().not_execute().target_pane(pane).shell_command(format.to_owned());
+    let mut command = command.command(script(yes)).build();
+    command.push_param(script(no));
     command
 }
 

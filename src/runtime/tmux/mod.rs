@@ -41,7 +41,7 @@ use list::List;
 use std::ffi::OsString;
 use std::process::Command;
 use std::time::Duration;
-use tmux_interface::{KillWindow, Tmux};
+use tmux_interface::{KillPane, KillWindow, Tmux};
 
 /// How often a server that is just coming or going is asked again, and after which pause: a second in all. It tells
 /// nobody when it is done, so there is nothing to wait on.
@@ -75,9 +75,17 @@ impl Server {
         if version.is_enough() { Ok(version) } else { Err(TmuxError::TooOld(version)) }
     }
 
-    /// Ends the window and all that runs in it. Its session ends with its last window; no other window is touched.
+    /// Ends the window and all that runs in it; only the pane, if somebody moved it into another window. A session ends
+    /// with its last window; no other window is touched.
     pub fn kill_window(&self, target: &Target) -> Result<(), TmuxError> {
-        let kill = KillWindow::new().target_window(target.window_id().to_owned()).build();
+        let (window, pane) = (target.window_id(), target.pane_id());
+        let at_home = format!("#{{==:#{{window_id}},{window}}}");
+        let kill = list::either(
+            target,
+            &at_home,
+            [KillWindow::new().target_window(window).build()],
+            [KillPane::new().target_pane(pane).build()],
+        );
         self.ask(&List::guarded(target, [kill]), &[]).map(drop)
     }
 

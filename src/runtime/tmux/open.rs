@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
-use tmux_interface::{NewSession, PipePane, RenameWindow, SetOption, TmuxCommand};
+use tmux_interface::{DisplayMessage, NewSession, PipePane, RenameWindow, SetOption, TmuxCommand};
 
 /// Where the output of a pane is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,10 +88,12 @@ impl Server {
 
     /// Pipes the pane into its log again, if it is not; its old pipe may have been killed. The output since then is lost.
     pub fn reopen_pipe(&self, target: &Target, pane_log: PaneLog<'_>) -> Result<(), TmuxError> {
-        // Its own words are arbitrary bytes, which `if-shell` cannot carry: ask first, then do. A pane that goes in
-        // between takes its number with it, as long as the server lives.
-        self.ask(&List::guarded(target, []), &[])?;
-        let pipe = pipe(List::of(PipePane::new().open().target_pane(target.pane_id()).build()), pane_log);
+        // Not with `-o`: it closes a pipe that is open. Somebody who does the same now is no harm: tmux takes the later.
+        let asked = DisplayMessage::new().print().target_pane(target.pane_id()).message("#{pane_pipe}").build();
+        if self.ask(&List::guarded(target, [asked]), &[])? == b"1\n" {
+            return Ok(());
+        }
+        let pipe = pipe(List::of(PipePane::new().target_pane(target.pane_id()).build()), pane_log);
         self.ask(&pipe, &[]).map(drop)
     }
 
@@ -223,7 +225,9 @@ mod tests {
         for name in ["a", "swarm-0badcafe", "a b", "ünï", "7", "a/b@c"] {
             assert!(check_session(name).is_ok(), "{name}");
         }
-        for name in ["", "a.b", "a:b", "-x", "=a", "@1", "%1", "$1", "*", "#{pid}", "a\n", " ", "a ", "{last}", "+", "!"] {
+        for name in
+            ["", "a.b", "a:b", "-x", "=a", "@1", "%1", "$1", "*", "#{pid}", "a\n", " ", "a ", "{last}", "+", "!"]
+        {
             assert!(check_session(name).is_err(), "{name}");
         }
     }

@@ -81,8 +81,8 @@ impl Server {
     pub fn panes(&self) -> Result<Vec<Pane>, TmuxError> {
         match self.ask(&List::of(ListPanes::new().all().format(FORMAT).build()), &[]) {
             Ok(out) => parse(&out).ok_or_else(|| TmuxError::Failed("tmux listed its panes in an unknown form".into())),
-            // A server that was about to end when we asked has ended.
-            Err(TmuxError::NoServer(_) | TmuxError::Lost(_)) => Ok(Vec::new()),
+            // One that was about to end when we asked has ended; one that has nothing complains about that.
+            Err(TmuxError::NoServer(_) | TmuxError::Lost(_) | TmuxError::Gone(_)) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }

@@ -64,7 +64,8 @@ impl Server {
     /// Errors: [`TmuxError::Unsendable`] for a text that cannot arrive as it is, [`TmuxError::Gone`].
     pub fn send_text(&self, target: &Target, text: &Text<'_>) -> Result<(), TmuxError> {
         if memchr::memmem::find(text.text, END_OF_PASTE).is_some() {
-            let why = "the text holds the sequence that ends a paste (ESC [201~): what follows it would be typed as keys";
+            let why =
+                "the text holds the sequence that ends a paste (ESC [201~): what follows it would be typed as keys";
             return Err(TmuxError::Unsendable(why.into()));
         }
         if text.escape {

@@ -28,6 +28,8 @@ impl Target {
     }
 
     fn new(window_id: &str, pane_id: &str, condition: String) -> Target {
+        // Where there is no such pane, tmux answers for another one.
+        let condition = format!("#{{&&:#{{==:#{{pane_id}},{pane_id}}},{condition}}}");
         Target { window_id: window_id.to_owned(), pane_id: pane_id.to_owned(), condition }
     }
 

@@ -28,11 +28,12 @@ const WORDS: usize = 4 * 1024;
 const ALWAYS: [&str; 5] = ["--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"];
 
 /// What git says when it met another git half way, and only then: a lock file that will be gone in a moment, or a work
-/// tree that is just being written down (its `commondir` is there and still empty).
+/// tree that is just being written down or removed (its `commondir` is there and still empty; the error behind it is
+/// then any earlier one).
 const RACES: [(&str, &str); 3] = [
     ("Unable to create '", ".lock': File exists"),
-    ("could not lock config file", "File exists"),
-    ("failed to read", "commondir: Success"),
+    ("could not lock config file ", ""),
+    ("failed to read ", "commondir: "),
 ];
 
 /// How often a lost race is run again: some two seconds in all, then a lock is no race but a leftover.

@@ -103,5 +103,8 @@ async fn remove_branch(repo: &Repo, branch: &str) -> Result<bool, GitError> {
     if only_there(&repo.root, &tip, Some(branch), &["--branches"]).await?.count > 0 {
         return Ok(false);
     }
+    // Git does that too as it deletes the branch, but only warns when another git has the configuration at that moment.
+    // Mostly there is none, which is its way to fail.
+    let _ = Call::new(&repo.root, &["config", "--remove-section", &format!("branch.{branch}")]).run().await;
     Call::new(&repo.root, &["branch", "-D", "--", branch]).run().await.map(|()| true)
 }

@@ -41,10 +41,23 @@ async fn undo_worktree(repo: &Repo, added: &Added) -> Result<(), Leftover> {
     };
     let listed = settle(repo, &added.path).await.map_err(leftover)?;
     if find(&listed, &added.path).is_none() {
-        return Ok(());
+        return check_cleared(added);
     }
     let remove = Call::new(&repo.root, &["worktree", "remove", "--"]).with(real(&added.path)).within(CHECKOUT);
     remove.run().await.map_err(leftover)
+}
+
+/// Git has forgotten the work tree and its folder is not empty: a git that failed was killed as it cleared up. What stands
+/// there is for a person to look at.
+fn check_cleared(added: &Added) -> Result<(), Leftover> {
+    let is_empty = std::fs::read_dir(&added.path).map_or(true, |mut entries| entries.next().is_none());
+    if is_empty {
+        return Ok(());
+    }
+    Err(Leftover {
+        what: format!("the folder {} (git knows it no longer as a work tree)", added.path.display()),
+        command: format!("rm -r -- {}", shell(added.path.as_os_str())),
+    })
 }
 
 /// The branch goes only as it was made: at the very commit that it started from, compared by git as it deletes.

@@ -6,7 +6,7 @@ mod parser;
 use super::Server;
 use super::error::TmuxError;
 use super::list::List;
-use parser::{Notice, Parser};
+use parser::{Answer, Notice, Parser};
 use std::collections::VecDeque;
 use std::process::Stdio;
 use tmux_interface::AttachSession;
@@ -77,11 +77,9 @@ impl Control {
         };
         let (parser, notices, events) = Default::default();
         let stderr = client.stderr.take();
-        let mut control =
-            Control { _client: client, stdin, stdout, parser, notices, events, asked: 0, answered: 0 };
+        let mut control = Control { _client: client, stdin, stdout, parser, notices, events, asked: 0, answered: 0 };
         match control.answer(false).await {
-            Some((true, _)) => Ok(control),
-            Some((false, lines)) => Err(TmuxError::said(&text(&lines))),
+            Some(answer) => answer.lines().map(|_| control),
             None => {
                 let mut said = Vec::new();
                 if let Some(mut stderr) = stderr {
@@ -105,8 +103,7 @@ impl Control {
             Err(_) => None,
         };
         match answer {
-            Some((true, lines)) => Ok(lines),
-            Some((false, lines)) => Err(TmuxError::said(&text(&lines))),
+            Some(answer) => answer.lines(),
             None => Err(TmuxError::Lost("lost server".into())),
         }
     }
@@ -124,11 +121,11 @@ impl Control {
 
     /// The next answer that somebody waits for: of the latest command, or (not `ours`) of the connection itself. Events
     /// that come before are kept. `None` when no answer can come any more.
-    async fn answer(&mut self, ours: bool) -> Option<(bool, Vec<Vec<u8>>)> {
+    async fn answer(&mut self, ours: bool) -> Option<Answer> {
         loop {
             let notice = self.next_notice().await?;
-            if let Some((was_ours, answer)) = self.sort(notice)
-                && was_ours == ours
+            if let Some(answer) = self.sort(notice)
+                && answer.ours == ours
                 && self.answered == self.asked
             {
                 return Some(answer);
@@ -137,11 +134,11 @@ impl Control {
     }
 
     /// Puts an event in the queue; hands an answer on.
-    fn sort(&mut self, notice: Notice) -> Option<(bool, (bool, Vec<Vec<u8>>))> {
+    fn sort(&mut self, notice: Notice) -> Option<Answer> {
         match notice {
-            Notice::Answer { ours, ok, lines } => {
-                self.answered += u64::from(ours);
-                return Some((ours, (ok, lines)));
+            Notice::Answer(answer) => {
+                self.answered += u64::from(answer.ours);
+                return Some(answer);
             }
             Notice::Output { pane, bytes } => self.events.push_back(Event::Output { pane, bytes }),
             Notice::Closed { window } => self.events.push_back(Event::Closed { window }),
@@ -165,6 +162,12 @@ impl Control {
     }
 }
 
-fn text(lines: &[Vec<u8>]) -> String {
-    String::from_utf8_lossy(&lines.join(&b'\n')).into_owned()
+impl Answer {
+    /// What was printed by a command that was done; else why it was not.
+    fn lines(self) -> Result<Vec<Vec<u8>>, TmuxError> {
+        if self.ok {
+            return Ok(self.lines);
+        }
+        Err(TmuxError::said(&String::from_utf8_lossy(&self.lines.join(&b'\n'))))
+    }
 }

@@ -4,14 +4,24 @@
 /// Something tmux said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Notice {
-    /// The answer to a command: of ours, or (`ours` = false) of what the client did by itself when it came.
-    Answer { ours: bool, ok: bool, lines: Vec<Vec<u8>> },
+    /// The answer to a command.
+    Answer(Answer),
     /// A pane's program wrote.
     Output { pane: String, bytes: Vec<u8> },
     /// A window is no more.
     Closed { window: String },
     /// The connection ends.
     Exit { reason: String },
+}
+
+/// What a command printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// To a command of ours, not to what the client did by itself when it came.
+    pub(super) ours: bool,
+    /// It was done.
+    pub(super) ok: bool,
+    pub(super) lines: Vec<Vec<u8>>,
 }
 
 /// The answer that is being read.
@@ -51,7 +61,7 @@ impl Parser {
                 return None;
             }
         };
-        self.block.take().map(|block| Notice::Answer { ours: block.ours, ok, lines: block.lines })
+        self.block.take().map(|block| Notice::Answer(Answer { ours: block.ours, ok, lines: block.lines }))
     }
 
     fn outside(&mut self, line: &[u8]) -> Option<Notice> {
@@ -137,11 +147,14 @@ mod tests {
         let told = b"%begin 10 267 0\n%end 10 267 0\n%session-changed $0 s\n\
             %begin 11 272 1\na\n%output %1 x\n%end 11 999 1\n\n%end 11 272 1\n%begin 11 273 1\nno\n%error 11 273 1\n\
             %output %0 a\\033[31m\xc3\xa9\\134 \xff\n%window-add @2\n%unlinked-window-close @2\n%exit too far behind\n";
-        let lines = |lines: &[&str]| lines.iter().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>();
+        let answer = |ok, lines: &[&str]| {
+            let lines = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+            Notice::Answer(Answer { ours: true, ok, lines })
+        };
         let expected = [
-            Notice::Answer { ours: false, ok: true, lines: vec![] },
-            Notice::Answer { ours: true, ok: true, lines: lines(&["a", "%output %1 x", "%end 11 999 1", ""]) },
-            Notice::Answer { ours: true, ok: false, lines: lines(&["no"]) },
+            Notice::Answer(Answer { ours: false, ok: true, lines: vec![] }),
+            answer(true, &["a", "%output %1 x", "%end 11 999 1", ""]),
+            answer(false, &["no"]),
             Notice::Output { pane: "%0".into(), bytes: b"a\x1b[31m\xc3\xa9\\ \xff".to_vec() },
             Notice::Closed { window: "@2".into() },
             Notice::Exit { reason: "too far behind".into() },
