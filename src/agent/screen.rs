@@ -107,22 +107,27 @@ impl Screen {
     /// Gives away the lines that scrolled off for good since the last call, oldest first.
     pub fn take_scrolled(&mut self) -> Vec<String> {
         let history = self.parser.callbacks_mut();
-        // The last one goes on, on the screen.
+        // The last one may go on, on the screen.
         let complete = history.lines.len().saturating_sub(1);
         history.lines.drain(..complete).map(plain).collect()
     }
 
-    /// What stands on the screen, with the beginning of its first line if that scrolled off.
+    /// What stands on the screen; above it the last line that scrolled off, which may go on there.
     pub fn standing(&self) -> Standing {
         let screen = self.parser.screen();
         let (row, _) = screen.cursor_position();
-        let begun = self.parser.callbacks().lines.back().filter(|_| !screen.alternate_screen());
-        let text = format!("{}{}", begun.map_or("", String::as_str), screen.contents());
-        Standing {
-            lines: without_blank_end(text.split('\n').map(|line| plain(line.to_owned())).collect()),
-            line: (0..row).filter(|above| !screen.row_wrapped(*above)).count(),
-            alternate: screen.alternate_screen(),
-        }
+        let above = (0..row).filter(|above| !screen.row_wrapped(*above)).count();
+        let (text, line) = if screen.alternate_screen() {
+            (screen.contents(), above)
+        } else {
+            let text = self.parser.callbacks().goes_on(screen);
+            match self.parser.callbacks().lines.back() {
+                Some(begun) => (format!("{begun}{text}"), above + usize::from(text.starts_with('\n'))),
+                None => (text, above),
+            }
+        };
+        let lines = text.split('\n').map(|line| plain(line.to_owned())).collect();
+        Standing { lines: without_blank_end(lines), line, alternate: screen.alternate_screen() }
     }
 
     /// All lines that are known, oldest first, without blanks at their ends and blank lines at the end. A line that the
@@ -184,14 +189,19 @@ impl History {
         }
     }
 
+    /// What stands on the screen, as it goes on behind the last line.
+    fn goes_on(&self, screen: &vt100::Screen) -> String {
+        let (mut text, mut state) = (String::new(), self.state.clone());
+        // Writing to a string does not fail.
+        let _ = screen.write_contents_formatted_basic(&mut text, BasicFormattedCaptureRange::Full(&mut state));
+        basic_formatted_to_plain(&text).collect()
+    }
+
     /// Appends what stands on the screen, and gives all lines away.
     fn close(&mut self, screen: &vt100::Screen) -> Vec<String> {
-        let mut text = String::new();
-        let everything = BasicFormattedCaptureRange::Full(&mut self.state);
-        // Writing to a string does not fail.
-        let _ = screen.write_contents_formatted_basic(&mut text, everything);
+        let text = self.goes_on(screen);
         self.limit = self.limit.saturating_add(screen.size().0.get().into());
-        self.append(&basic_formatted_to_plain(&text).collect::<String>());
+        self.append(&text);
         without_blank_end(self.lines.drain(..).map(plain).collect())
     }
 }

@@ -13,14 +13,16 @@ const SCROLLED: usize = 1 << 20;
 /// A terminal, and what was given of it.
 pub struct Unroll {
     screen: Screen,
-    /// What was given and still stands there.
-    given: Vec<String>,
+    /// What was given of the main screen and still stands there.
+    main: Vec<String>,
+    /// The same of the alternate screen.
+    alternate: Vec<String>,
 }
 
 impl Unroll {
     /// An empty terminal of that size.
     pub fn new(rows: u16, cols: u16) -> Unroll {
-        Unroll { screen: Screen::new(rows, cols, SCROLLED), given: Vec::new() }
+        Unroll { screen: Screen::new(rows, cols, SCROLLED), main: Vec::new(), alternate: Vec::new() }
     }
 
     /// Takes in the next bytes, and gives the lines that they completed.
@@ -34,6 +36,13 @@ impl Unroll {
         self.look(true)
     }
 
+    /// Gives all that stands there, also what was given before.
+    pub fn screen(&mut self) -> Vec<String> {
+        (self.main, self.alternate) = Default::default();
+        self.screen.take_scrolled();
+        self.look(true)
+    }
+
     fn look(&mut self, paused: bool) -> Vec<String> {
         let mut now = self.screen.take_scrolled();
         let scrolled = now.len();
@@ -44,24 +53,31 @@ impl Unroll {
             (false, false) => scrolled + standing.line,
         };
         now.extend(standing.lines);
-        let known = matched(&self.given, &now);
+        let known = matched(&self.known_on(standing.alternate), &now);
         let (mut fresh, mut given) = (Vec::new(), Vec::new());
         for (index, (line, known)) in now.into_iter().zip(known).enumerate() {
-            let stays = index >= scrolled;
+            let is_new = !known && index < complete;
+            if (known || is_new) && index >= scrolled {
+                given.push(line.clone());
+            }
             // Blank lines of a picture say nothing.
-            let is_new = !known && index < complete && !(standing.alternate && line.is_empty());
-            match (is_new, stays && (known || is_new)) {
-                (true, true) => {
-                    given.push(line.clone());
-                    fresh.push(line);
-                }
-                (true, false) => fresh.push(line),
-                (false, true) => given.push(line),
-                (false, false) => {}
+            if is_new && !(standing.alternate && line.is_empty()) {
+                fresh.push(line);
             }
         }
-        self.given = given;
+        *(if standing.alternate { &mut self.alternate } else { &mut self.main }) = given;
         fresh
+    }
+
+    /// What was given of the screen that is shown now. On the main screen the last picture of the alternate one is repeated
+    /// when that is left.
+    fn known_on(&mut self, alternate: bool) -> Vec<String> {
+        if alternate {
+            return std::mem::take(&mut self.alternate);
+        }
+        let mut known = std::mem::take(&mut self.main);
+        known.append(&mut self.alternate);
+        known
     }
 }
 
@@ -140,13 +156,16 @@ mod tests {
     #[test]
     fn of_a_picture_its_new_lines_come_when_it_is_complete() {
         let mut unroll = Unroll::new(6, 20);
-        assert_eq!(unroll.feed(b"$ agent\r\n\x1b[?1049h\x1b[H\x1b[2Jhello"), [""; 0]);
+        assert_eq!(unroll.feed(b"$ agent\r\n"), ["$ agent"]);
+        assert_eq!(unroll.feed(b"\x1b[?1049h\x1b[H\x1b[2Jhello"), [""; 0]);
         assert_eq!(unroll.pause(), ["hello"]);
         // It draws all of it anew, one line further up.
         assert_eq!(unroll.feed(b"\x1b[2J\x1b[1;1Hhello\x1b[2;1Hwords\x1b[5;1H> "), [""; 0]);
         assert_eq!(unroll.pause(), ["words", ">"]);
         assert_eq!(unroll.feed(b"\x1b[2J\x1b[1;1Hwords\x1b[2;1Hmore\x1b[5;1H> "), [""; 0]);
         assert_eq!(unroll.pause(), ["more"]);
+        // Back on the main screen, all that stood there and the last picture are no news.
+        assert_eq!(unroll.feed(b"\x1b[?1049l$ ls\r\n"), ["$ ls"]);
     }
 
     proptest! {

@@ -15,6 +15,7 @@ mod cmd_status;
 mod cmd_wait;
 mod env_file;
 mod fleet;
+mod follow;
 mod loops;
 mod ready;
 mod windows;
