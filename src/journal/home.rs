@@ -37,7 +37,9 @@ impl Home {
     /// Makes the folders, private.
     pub fn create(&self) -> io::Result<()> {
         files::create_folder(&self.root)?;
-        ["runs", "trees", "workers", "logs"].into_iter().try_for_each(|name| files::create_folder(&self.root.join(name)))
+        ["runs", "trees", "workers", "logs"]
+            .into_iter()
+            .try_for_each(|name| files::create_folder(&self.root.join(name)))
     }
 
     /// The folder of a run.
