@@ -117,7 +117,11 @@ fn follow_window(fleet: &Fleet, sight: &Sight, logs: &WorkerLogs, wish: &Wish) -
         Error::failed(format!("worker '{}' has no log to follow: {}", sight.entry.name, words::words(&error)))
             .hint(format!("watch it with `swarm attach {}`", sight.entry.name))
     };
-    let mut file = File::open(&path).map_err(failed)?;
+    let mut file: Box<dyn Read> = match File::open(&path) {
+        // One of ours gets its log with its first byte.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && sight.entry.run.is_some() => Box::new(io::empty()),
+        file => Box::new(file.map_err(failed)?),
+    };
     let (columns, rows) = WINDOW_SIZE;
     let mut unroll = Unroll::new(rows, columns);
     let (mut piece, mut scrolled, mut at) = (vec![0; 64 * 1024], Vec::new(), 0);
