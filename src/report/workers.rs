@@ -1,4 +1,4 @@
-//! Workers in words: `swarm ls` and `swarm status`. The columns, the ages and the sentence are the predecessor's.
+//! Workers in words: `swarm ls`, `swarm status` and `swarm peek`. The columns, the ages and the sentence are the predecessor's.
 
 use super::words::signal_name;
 use crate::model::{Ending, Entry, Exit, Oom, Standing, Status, Wall};
