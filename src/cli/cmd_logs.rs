@@ -3,7 +3,7 @@
 
 use super::error::{Error, Result};
 use super::follow::{self, Sink, print_lines};
-use super::{assemble, cmd_loop_logs, fleet, loops, print};
+use super::{assemble, cmd_loop_logs, fleet, print, runs};
 use crate::agent::unroll::Unroll;
 use crate::driver::fleet::{Fleet, Sight, not_found};
 use crate::host::{files, words};
@@ -40,9 +40,10 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     let view = fleet::view(&fleet)?;
     match view.find(name) {
         Some(sight) => of_worker(&fleet, sight, &wish),
-        None => match loops::find(fleet.home(), name)? {
-            Some(found) => cmd_loop_logs::show(found.run, None, wish.raw, wish.follow, wish.lines),
-            None => Err(not_found(name).into()),
+        None => match runs::find(fleet.home(), Some(name)) {
+            Ok(run) => cmd_loop_logs::show(run, None, wish.raw, wish.follow, wish.lines),
+            // Nothing of the name is a loop either.
+            Err(_) => Err(not_found(name).into()),
         },
     }
 }
