@@ -575,7 +575,9 @@ fn attach_becomes_the_client_of_the_workers_window() {
     for (flags, name) in [("", "one"), ("--read-only", "two")] {
         let mut shell = fleet.command("script");
         let line = format!("exec '{}' attach {name} {flags}", env!("CARGO_BIN_EXE_swarm"));
-        shell.args(["-qec", &line, "/dev/null"]).stdin(std::process::Stdio::piped());
+        // Open as long as the client: the end of its input would be typed as Ctrl-D.
+        let (input, _keyboard) = std::io::pipe().unwrap();
+        shell.args(["-qec", &line, "/dev/null"]).stdin(input);
         let client = Started::new(shell);
         until("a client", || fleet.tmux(&["list-clients", "-F", "#{session_name}"]).contains("mine").then_some(()));
         let shown = fleet.tmux(&["list-clients", "-F", "#{window_name} #{client_readonly}"]);
