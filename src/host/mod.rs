@@ -20,4 +20,5 @@ pub mod program;
 pub mod ready;
 pub mod record;
 pub mod shim;
+pub mod tail;
 pub mod words;
