@@ -66,12 +66,12 @@ impl Fleet {
             return Ok(Ended::Before);
         }
         let Some(run) = &sight.entry.run else { return self.end_stranger(sight, grace).await };
-        let (folder, record, plan) = self.run(run)?;
+        let (folder, plan) = self.run(&sight.entry, run);
         let name = &sight.entry.name;
         let own = plan.policy.grace;
         let _lock = self.lock(name, &folder, "ending it", own.duration() + PATIENCE).await?;
         let logs = self.logs(&sight.entry).ok_or_else(|| super::not_found(name))?;
-        let solo = Solo { folder: &folder, record: &record, plan: &plan, logs };
+        let solo = Solo { folder: &folder, run, plan: &plan, logs };
         let end = solo.finish(Some(grace.unwrap_or(own))).await;
         let end = end.map_err(|error| Trouble::of_io(format!("cannot end worker '{name}'"), &error))?;
         match end.exit.left.as_slice() {

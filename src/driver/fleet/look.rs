@@ -80,6 +80,8 @@ impl Sight {
 pub struct View {
     /// In the order of the registry.
     pub sights: Vec<Sight>,
+    /// Runs that are nobody's.
+    strays: Vec<RunFolder>,
 }
 
 impl View {
@@ -90,7 +92,8 @@ impl View {
 
     /// Does the registry say the same already?
     pub fn is_settled(&self) -> bool {
-        !self.sights.iter().any(|sight| sight.differs || matches!(sight.life, Life::Over(_) | Life::Unborn))
+        let differs = |sight: &Sight| sight.differs || matches!(sight.life, Life::Over(_) | Life::Unborn);
+        self.strays.is_empty() && !self.sights.iter().any(differs)
     }
 }
 
@@ -106,8 +109,8 @@ impl Fleet {
             None if !gone => reading.state,
             _ => self.update(|state| state.clone())?,
         };
-        let panes = self.panes(&state.workers);
-        Ok(View { sights: state.workers.into_iter().map(|entry| self.sight(entry, &panes)).collect() })
+        let (panes, strays) = (self.panes(&state.workers), self.strays(&state.workers));
+        Ok(View { sights: state.workers.into_iter().map(|entry| self.sight(entry, &panes)).collect(), strays })
     }
 
     /// The panes of the servers that running workers are in, one call each.
@@ -156,7 +159,8 @@ impl Fleet {
             }
         }
         view.sights.retain(|sight| !unborn.contains(&sight.entry.name));
-        if let Err(trouble) = self.tell(&view.sights) {
+        let told = self.tell(&view.sights).and_then(|()| self.sweep(std::mem::take(&mut view.strays)));
+        if let Err(trouble) = told {
             // What is shown is right all the same, and the next command tries again.
             self.warn(trouble.message);
         }
@@ -168,10 +172,10 @@ impl Fleet {
             sight.life = Life::Stopped;
             return Ok(());
         };
-        let (folder, record, plan) = self.run(&run)?;
+        let (folder, plan) = self.run(&sight.entry, &run);
         let Some(_lock) = self.try_lock(&folder, "judging its end")? else { return Ok(()) };
         let logs = self.logs(&sight.entry).ok_or_else(|| super::not_found(&sight.entry.name))?;
-        let solo = Solo { folder: &folder, record: &record, plan: &plan, logs };
+        let solo = Solo { folder: &folder, run: &run, plan: &plan, logs };
         let end = solo.finish(None).await;
         let end = end.map_err(|error| Trouble::of_io("its end cannot be recorded", &error))?;
         sight.entry.status = Noted::Stopped;
