@@ -54,6 +54,7 @@ fn next_one_works(fleet: &Fleet, mode: &[&'static str]) {
 
 /// A clean keeps a branch that somebody may want, and the folder of the worktrees.
 fn swept(fleet: &Fleet) {
+    assert_eq!(fleet.worktrees().matches("worktree ").count(), 1, "a clean removes the worktree");
     if fleet.branches().contains(&"one".to_owned()) {
         fleet.scratch.git(&["branch", "--quiet", "-D", "one"]);
     }
@@ -64,7 +65,7 @@ fn swept(fleet: &Fleet) {
 fn f36_a_program_that_is_missing_or_none() {
     for mode in MODES {
         let fleet = Fleet::new();
-        let message = if mode.is_empty() { "failed to spawn process: " } else { "failed to create tmux window: " };
+        let message = "failed to spawn process: ";
         std::fs::write(fleet.path("data"), "not a program").unwrap();
         std::fs::write(fleet.path("script"), "#!/nonexistent/interpreter\n").unwrap();
         std::fs::set_permissions(fleet.path("script"), PermissionsExt::from_mode(0o755)).unwrap();
@@ -106,8 +107,8 @@ fn f36_no_tmux_at_all() {
     let mut command = fleet.swarm(&whole(&["--tmux"], "one"));
     command.env("PATH", &bin);
     let told = tell(command);
-    undone(&fleet, &told, 1, "failed to create tmux window: ", &before);
-    assert!(told.err.contains("not installed") || told.err.contains("not found"), "{told:#?}");
+    assert_eq!((told.code, told.errors()), (1, vec!["failed to create tmux window: tmux is not installed"]), "{told:#?}");
+    assert_eq!(fleet.things(), before);
     next_one_works(&fleet, &["--tmux"]);
 }
 
@@ -200,6 +201,7 @@ fn f36_a_state_folder_that_cannot_be_written() {
         std::fs::remove_file(fleet.home()).unwrap();
         next_one_works(&fleet, mode);
         // The registry alone: a folder where the file should be.
+        std::fs::remove_file(fleet.state_file()).unwrap();
         std::fs::create_dir_all(fleet.state_file().join("occupied")).unwrap();
         let told = fleet.run(&whole(mode, "one"));
         assert!(matches!(told.code, 1 | 74) && told.errors().len() == 1, "{told:#?}");
@@ -211,7 +213,7 @@ fn f36_a_state_folder_that_cannot_be_written() {
 /// A git or tmux in front of the real one that meets the test when it is called for this.
 fn stops_at(fleet: &Fleet, program: &str, words: &str) {
     let meet = "echo $$ >$MEET/begun; read line <$MEET/go";
-    fleet.wrap(program, &format!("case \"$*\" in *{words}*) {meet};; esac\nexec $REAL \"$@\""));
+    fleet.wrap(program, &format!("case \"$*\" in *\"{words}\"*) {meet};; esac\nexec $REAL \"$@\""));
 }
 
 /// Opens the meeting so that nobody waits there for ever, whether or not somebody still comes.

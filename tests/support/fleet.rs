@@ -28,7 +28,7 @@ pub(crate) const MODES: [&[&str]; 2] = [&[], &["--tmux"]];
 pub(crate) const HOLD: &str = "mkfifo $MEET/go 2>/dev/null; echo $$ >$MEET/begun; cat $MEET/go >/dev/null";
 
 /// Folders and files of the state folder that are there for good once anything was done: they are nobody's.
-const LASTING: &[&str] = &["logs", "runs", "trees", "workers", "state.json", "state.lock"];
+const LASTING: &[&str] = &["logs", "runs", "trees", "workers", "state.json", "state.json.tmp", "state.lock"];
 
 /// Everything that a test of the verbs needs, and its end.
 pub(crate) struct Fleet {

@@ -166,7 +166,7 @@ impl Fleet {
     async fn start(&self, spawn: &Spawn, draft: Draft, take: &Take<'_>) -> Result<Spawned> {
         let mut signals = Signals::listen()?;
         let folder = self.home.worker(&draft.id);
-        let made = self.make_run(spawn, &draft, &folder)?;
+        let made = self.make_run(spawn, &draft, &folder, take)?;
         if let Err(trouble) = self.reserve(&draft.entry, take) {
             // It may stand there all the same: what failed may have been to make it last. What cannot be given back now is
             // found by the next command.
@@ -192,13 +192,17 @@ impl Fleet {
     }
 
     /// The run's folder, locked: whoever finds it knows that somebody is at work.
-    fn make_run(&self, spawn: &Spawn, draft: &Draft, folder: &RunFolder) -> Result<MadeRun> {
+    fn make_run(&self, spawn: &Spawn, draft: &Draft, folder: &RunFolder, take: &Take<'_>) -> Result<MadeRun> {
         self.home.create().map_err(|error| {
             Trouble::of_io(format!("cannot make the state folder {}", self.home.root().display()), &error)
                 .kind(Kind::CannotWrite)
                 .hint("set SWARM_HOME to a folder that can be written")
         })?;
-        let plan = WorkerPlan::new(draft.entry.clone(), spawn.grace);
+        let before = match take {
+            Take::Name => None,
+            Take::Place(before) => Some((*before).clone()),
+        };
+        let plan = WorkerPlan { before, ..WorkerPlan::new(draft.entry.clone(), spawn.grace) };
         let record = RunRecord {
             schema: run::SCHEMA,
             id: draft.id.clone(),
