@@ -4,7 +4,6 @@
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use swarm::agent::pane::{Dialog, PaneState, Readiness, ReadyRule, TitleState, context_left, judge, read, title_state};
 
@@ -188,7 +187,7 @@ fn a_pattern_is_the_users() {
 
 #[test]
 fn the_rule_comes_from_the_command() {
-    let rule = |command: &[&str]| ReadyRule::of_command(&command.iter().map(OsString::from).collect::<Vec<_>>());
+    let rule = |command: &[&str]| ReadyRule::of_command(command);
     assert!(matches!(rule(&["env", "IS_SANDBOX=1", "/usr/bin/claude"]), ReadyRule::Claude));
     assert!(matches!(rule(&["zsh"]), ReadyRule::Shell));
     assert!(matches!(rule(&["python3", "-i"]), ReadyRule::Output));

@@ -80,6 +80,15 @@ fn a_real_session_is_what_tmux_showed() {
 }
 
 #[test]
+fn a_character_in_two_pieces_loses_nothing_behind_it() {
+    let mut screen = Screen::new(5, 20, 0);
+    for piece in [b"a\xc2".as_slice(), b"\x80 \xe4", b"\xb8\xad b \xe2\x9d\xa4\xef\xb8", b"\x8f c"] {
+        screen.feed(piece);
+    }
+    assert_eq!(screen.into_lines(), ["a 中 b ❤\u{fe0f} c"]);
+}
+
+#[test]
 fn the_smallest_terminals_work() {
     for (rows, cols) in [(0, 0), (1, 1), (1, 2), (2, 1)] {
         let lines = render("中文 ❤\u{fe0f}x\r\nend".as_bytes(), rows, cols, 10);

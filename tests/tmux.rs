@@ -89,7 +89,7 @@ fn what_is_printed_at_once_is_in_the_log() {
     let site = Site::new();
     for number in 0..25 {
         let log = site.path(&format!("{number}.log"));
-        site.open_logged("s", "w", &["printf", "FIRST"], &log);
+        site.open_logged("s", "w", &["sh", "-c", "printf FIRST; exec cat"], &log);
         until(&log, |bytes| bytes == b"FIRST");
     }
 }
@@ -112,7 +112,8 @@ fn paths_arrive_as_they_are() {
         let folder = site.folder().join(OsStr::from_bytes(name));
         fs::create_dir(&folder).unwrap();
         let (log, here) = (folder.join("log"), folder.join("here"));
-        let command: Vec<OsString> = ["sh", "-c", "pwd -P > here; printf %s \"$0\""].map(OsString::from).to_vec();
+        let command: Vec<OsString> =
+            ["sh", "-c", "pwd -P > here; printf %s \"$0\"; exec cat"].map(OsString::from).to_vec();
         let command = [command, vec![folder.clone().into()]].concat();
         let log_here = PaneLog { program: SWARM.as_ref(), log: &log };
         let new = NewWindow { cwd: &folder, command: &command, pane_log: Some(log_here), ..site.window("s", "w") };

@@ -74,6 +74,19 @@ impl Desk {
         command
     }
 
+    /// Where workers' windows go.
+    fn spot(&self) -> Spot {
+        Spot {
+            server: self.server.clone(),
+            session: "w".into(),
+            window: "worker".into(),
+            worker: "worker".into(),
+            run: "r".into(),
+            pane_log: Some(self.folder.join("pane.log")),
+            cwd: self.folder.clone(),
+        }
+    }
+
     /// The windows of ours.
     fn windows(&self) -> Vec<Pane> {
         self.server.panes().unwrap().into_iter().filter(|pane| pane.run.is_some()).collect()
@@ -112,15 +125,12 @@ impl Bench {
     }
 
     fn on(desk: Desk) -> Bench {
-        let spot = Spot {
-            server: desk.server.clone(),
-            session: "w".into(),
-            window: "worker".into(),
-            worker: "worker".into(),
-            run: "r".into(),
-            pane_log: None,
-            cwd: desk.folder.clone(),
-        };
+        Bench::logged(desk, None)
+    }
+
+    /// What the window shows is kept.
+    fn logged(desk: Desk, pane_log: Option<PathBuf>) -> Bench {
+        let spot = Spot { pane_log, ..desk.spot() };
         let runtime = ProcessRuntime::with_shim_in_window(&desk.run_folder(), spot, Path::new(SWARM)).unwrap();
         Bench { desk, runtime }
     }
@@ -260,7 +270,7 @@ async fn an_interactive_worker_has_the_terminal_and_is_in_its_foreground() {
         stty size >&3
         cut -d' ' -f5,8 /proc/$$/stat >&3
         cat /proc/$$/status | grep SigBlk >&3
-        ls /proc/$$/fd | tr '\\n' ' ' >&3
+        (ls /proc/$$/fd | tr '\\n' ' ') >&3
         mv report.new report
         printf 'name? ' > /dev/tty
         read name < /dev/tty
@@ -276,6 +286,9 @@ async fn an_interactive_worker_has_the_terminal_and_is_in_its_foreground() {
     bench.wait_for_screen("name?");
     bench.press(&["swarm", "Enter"]);
     bench.wait_for_screen("hello swarm");
+    // All that was shown is kept, from the first byte.
+    bench.wait_for_text("pane.log", "hello swarm");
+    assert!(fs::read(bench.path("pane.log")).unwrap().starts_with(b"name? "));
     bench.press(&["Enter"]);
     assert_eq!(bench.status().await, Status::Code(3));
     let report = fs::read_to_string(bench.path("report")).unwrap();
@@ -329,19 +342,11 @@ async fn what_cannot_be_started_leaves_no_window() {
 #[tokio::test]
 async fn a_window_that_cannot_be_opened_is_an_error_in_tmuxs_words() {
     let desk = Desk::new("");
-    let spot = |session: &str| Spot {
-        server: desk.server.clone(),
-        session: session.into(),
-        window: "w".into(),
-        worker: "w".into(),
-        run: "r".into(),
-        pane_log: None,
-        cwd: desk.folder.clone(),
-    };
     for (session, shim, words) in
         [("a:b", SWARM, "a:b"), ("w", "/bin/true", "ended at once"), ("w", "/no/shim", "ended at once")]
     {
-        let runtime = ProcessRuntime::with_shim_in_window(&desk.run_folder(), spot(session), Path::new(shim));
+        let spot = Spot { session: session.into(), ..desk.spot() };
+        let runtime = ProcessRuntime::with_shim_in_window(&desk.run_folder(), spot, Path::new(shim));
         let mut bench = Bench { runtime: runtime.unwrap(), desk: Desk::at(&desk.folder) };
         let error = bench.runtime.launch(&bench.shell("exit 0")).await.unwrap_err();
         assert!(error.message.starts_with("failed to create tmux window: "), "{error:?}");
@@ -349,6 +354,22 @@ async fn a_window_that_cannot_be_opened_is_an_error_in_tmuxs_words() {
         assert!(!desk.run_folder().join("attempts/1.1").exists() && !desk.run_folder().join("w").exists());
         desk.assert_no_window();
     }
+}
+
+#[tokio::test]
+async fn a_window_whose_program_does_not_come_is_closed() {
+    let mut bench = Bench::new();
+    let shim = bench.path("shim");
+    fs::write(&shim, "#!/bin/sh\necho $$ > pid\nexec sleep 60\n").unwrap();
+    fs::set_permissions(&shim, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    // This program is no keeper of output either.
+    let spot = Spot { pane_log: None, ..bench.desk.spot() };
+    bench.runtime = ProcessRuntime::with_shim_in_window(&bench.desk.run_folder(), spot, &shim).unwrap();
+    let error = bench.runtime.launch(&bench.shell("exit 0")).await.unwrap_err();
+    assert!(error.message.contains("did not answer") && !error.permanent, "{error:?}");
+    bench.desk.assert_no_window();
+    let pid = fs::read_to_string(bench.path("pid")).unwrap().trim().parse().unwrap();
+    wait_until("its end", || state(pid) == 'X');
 }
 
 /// The environment of a process when it was executed.
@@ -581,6 +602,28 @@ async fn a_worker_outlives_its_launcher_and_is_adopted() {
 }
 
 #[tokio::test]
+async fn the_last_words_of_a_worker_are_in_the_log_of_its_window() {
+    for _ in 0..20 {
+        let desk = Desk::new("");
+        let log = desk.folder.join("window.log");
+        let go = desk.folder.join("go");
+        nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut bench = Bench::logged(desk, Some(log.clone()));
+        let launch = bench.shell("read line < go; seq 1 20000; printf LAST");
+        bench.launch(&launch).await;
+        let Bench { desk, runtime } = bench;
+        // Without a supervisor the window closes as soon as its worker has ended.
+        drop(runtime);
+        fs::write(go, "\n").unwrap();
+        wait_until("the end", || desk.windows().is_empty());
+        wait_until("the log's end", || processes_of(&log).is_empty());
+        let log = fs::read(log).unwrap();
+        let end = String::from_utf8_lossy(&log[log.len().saturating_sub(40)..]).into_owned();
+        assert!(end.contains("20000\r\nLAST"), "{end:?}");
+    }
+}
+
+#[tokio::test]
 async fn headless_attempts_share_a_window_that_shows_their_text() {
     let mut bench = Bench::new();
     let mut windows = BTreeSet::new();
@@ -651,11 +694,14 @@ async fn a_terminal_that_takes_nothing_keeps_no_worker_waiting() {
 async fn what_is_typed_where_only_text_is_shown() {
     let mut bench = Bench::new();
     fs::write(bench.path("1.log"), "").unwrap();
-    let handle = bench.launch(&bench.headless(1, "int-exit:4;text:up;hang")).await;
+    let handle = bench.launch(&bench.headless(1, "int-exit:4;text:up;wait-file:go;text:on;hang")).await;
     bench.wait_for_text("1.raw", "up\n");
     bench.press(&["C-z"]);
+    bench.wait_for_screen("^Z");
+    fs::write(bench.path("go"), "").unwrap();
+    bench.wait_for_text("1.raw", "on\n");
     bench.press(&["C-c"]);
-    assert_eq!(bench.status().await, Status::Code(4), "not stopped, and interrupted");
+    assert_eq!(bench.status().await, Status::Code(4));
     assert!(state(shim_pid(&handle)) != 'X');
     bench.assert_gone();
 }

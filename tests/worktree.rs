@@ -391,6 +391,24 @@ fn an_undo_brings_everything_back() {
 }
 
 #[test]
+fn what_a_rival_made_first_is_not_taken_back() {
+    isolated("what_a_rival_made_first_is_not_taken_back", async || {
+        for step in ["branch --no-track", "worktree add"] {
+            let place = Place::new();
+            // Whoever comes first makes the same, in the very moment before.
+            fake_git(&format!("case \" $* \" in *' {step} '*) (GIT \"$@\");; esac; GIT \"$@\""));
+            let repo = place.found().await;
+            let mut added = Added::nothing(&place.path("repo-worktrees/w"), "w");
+            let error = add(&repo, &mut added).await.unwrap_err().to_string();
+            assert!(error.contains("already exists"), "{error}");
+            undo(&repo, &added).await;
+            assert!(!place.git(&["branch", "--list", "w"]).is_empty(), "{step}");
+            assert_eq!(added.path.join("file").exists(), step == "worktree add");
+        }
+    });
+}
+
+#[test]
 fn a_folder_that_git_has_forgotten_is_named() {
     isolated("a_folder_that_git_has_forgotten_is_named", async || {
         let place = Place::new();
@@ -970,7 +988,7 @@ fn other_failures_and_locks_that_stay_are_told() {
         fails_at_first(1000, "Unable to create '/x/.git/index.lock': File exists.");
         let said = place.try_add(&place.path("w"), "w").await.unwrap_err().to_string();
         assert_eq!(said, "git worktree add: Unable to create '/x/.git/index.lock': File exists.");
-        assert_eq!(checkouts(), 13);
+        assert_eq!(checkouts(), 1 + 16);
     });
 }
 
@@ -997,7 +1015,7 @@ fn no_hook_runs_and_nobody_is_asked() {
             std::fs::write(&path, format!("#!/bin/sh\ntouch {}\nexit 1\n", place.path(hook).display())).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
-        fake_git("env >>$HOME/env; GIT \"$@\"");
+        fake_git("echo CALL >>$HOME/env; env >>$HOME/env; GIT \"$@\"");
         let path = place.added("w").await.path;
         assert!(remove(&place.found().await, &path, Some("w"), false).await.unwrap().branch);
         for hook in ["post-checkout", "reference-transaction", "post-index-change"] {
@@ -1005,7 +1023,9 @@ fn no_hook_runs_and_nobody_is_asked() {
         }
         let env = std::fs::read(PathBuf::from(std::env::var_os("HOME").unwrap()).join("env")).unwrap();
         let env = String::from_utf8_lossy(&env);
-        assert!(env.contains("GIT_TERMINAL_PROMPT=0") && env.contains("LC_ALL=C"));
+        let lines = |wanted: &str| env.lines().filter(|line| *line == wanted).count();
+        assert!(lines("CALL") > 5 && env.contains("LC_ALL=C"));
+        assert_eq!(lines("GIT_TERMINAL_PROMPT=0"), lines("CALL"));
         assert!(!env.contains("GIT_DIR=") && !env.contains("GIT_WORK_TREE=") && !env.contains("GIT_INDEX_FILE="));
     });
 }

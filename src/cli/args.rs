@@ -29,6 +29,8 @@ pub(super) fn command() -> Command {
         )
         .subcommand(<super::cmd_done_test::DoneTest as clap::Args>::augment_args(Command::new("done-test")))
         .subcommand(super::cmd_init::command())
+        .subcommand(super::cmd_completions::command())
+        .subcommand(super::cmd_man::command())
         .subcommand(
             Command::new("demo")
                 .about("The loop at work in a scratch project, without a real agent: a few seconds, no cost"),

@@ -21,6 +21,7 @@ mod worker_args;
 mod args;
 mod assemble;
 mod audience;
+mod cmd_completions;
 pub mod cmd_config;
 pub mod cmd_demo;
 pub mod cmd_demo_agent;
@@ -32,6 +33,8 @@ pub mod cmd_loop_ask;
 pub mod cmd_loop_logs;
 pub mod cmd_loop_ls;
 pub mod cmd_loop_status;
+mod cmd_man;
+mod complete;
 mod detach;
 pub mod error;
 mod init;
@@ -46,6 +49,9 @@ use error::Result;
 
 /// Runs the command line that the process was started with and returns its exit code.
 pub fn main() -> u8 {
+    if complete::answered() {
+        return 0;
+    }
     start_tracing();
     let matches = match args::command().try_get_matches() {
         Ok(matches) => matches,
@@ -87,6 +93,8 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<u8> {
         Some(("config", matches)) => cmd_config::run(matches.subcommand_matches("show").unwrap_or(matches)),
         Some(("done-test", matches)) => done_test(matches),
         Some(("init", matches)) => cmd_init::run(matches),
+        Some(("completions", matches)) => cmd_completions::run(matches),
+        Some(("man", matches)) => cmd_man::run(matches),
         Some(("demo", _)) => cmd_demo::run(),
         Some(("demo-agent", _)) => cmd_demo_agent::run(),
         // Clap asks for a subcommand and knows no other.

@@ -1,6 +1,6 @@
-//! What the screen of an interactive agent says: its state, whether it takes input ([`ready`]), which dialog keeps it from
-//! that ([`dialog`]). The patterns are those of Claude Code 2.1.329, told apart on 28 captured screens; narrower windows
-//! wrap and cut the same words, so that each pattern lets a line end wherever a blank may stand.
+//! What the screen of an interactive agent says: its state ([`read`]), whether it takes input ([`judge`]), which dialog
+//! keeps it from that ([`Dialog`]). The patterns are those of Claude Code 2.1.329, told apart on 28 captured screens;
+//! narrower windows wrap and cut the same words, so that each pattern lets a line end wherever a blank may stand.
 
 mod command;
 mod dialog;

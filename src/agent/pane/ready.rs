@@ -3,7 +3,7 @@
 use super::command::{Program, program};
 use super::{Dialog, PaneState, TitleState, read, title_state};
 use regex::{Regex, RegexBuilder};
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::sync::LazyLock;
 
 /// How a program shows that it takes input.
@@ -35,8 +35,8 @@ static PROMPT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:[$#>â
 
 impl ReadyRule {
     /// The rule that fits a command, program and arguments.
-    pub fn of_command(argv: &[OsString]) -> ReadyRule {
-        let words: Vec<String> = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    pub fn of_command(argv: &[impl AsRef<OsStr>]) -> ReadyRule {
+        let words: Vec<String> = argv.iter().map(|word| word.as_ref().to_string_lossy().into_owned()).collect();
         match program(&words) {
             Program::Claude => ReadyRule::Claude,
             Program::Shell => ReadyRule::Shell,

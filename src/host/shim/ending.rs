@@ -351,6 +351,9 @@ impl<'a> Ending<'a> {
 
     fn close(&mut self, record: &mut Writer) -> io::Result<()> {
         self.flow.restore();
+        if let Place::Terminal(tty) = self.place {
+            tty.settle();
+        }
         let status = self.status.unwrap_or(Status::Lost);
         let exit = Exit { status, oom: self.oom.judge(status, self.killed), left: std::mem::take(&mut self.left) };
         failpoint::hit("shim-before-ended")?;

@@ -1,13 +1,13 @@
 //! What tmux knows about every pane, in one answer.
 //!
 //! Names and titles are whatever somebody chose, so each is preceded by its length in bytes: nothing in it can look like
-//! the next field or the next line.
+//! the next field or the next line. Every field costs the server its time for each pane, so there is none too many.
 
 use super::Server;
 use super::error::TmuxError;
 use super::list::List;
 use super::target::{Target, is_id};
-use tmux_interface::ListPanes;
+use tmux_interface::{DisplayMessage, ListPanes};
 
 /// One life of one server: its numbers of windows and panes mean something only within it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,18 +68,21 @@ pub fn find<'a>(panes: &'a [Pane], pane_id: &str, run: &str) -> Option<&'a Pane>
     panes.iter().find(|pane| pane.pane_id == pane_id && pane.run.as_deref() == Some(run))
 }
 
-/// The numbers, then what people choose, each with its length.
+/// What is asked once.
+const LIFE: &str = "#{pid} #{start_time}";
+
+/// What is asked of each pane: what tmux chose, then what people choose, each with its length.
 const FORMAT: &str = concat!(
-    "#{pid} #{start_time} #{session_id} #{window_id} #{pane_id} #{pane_pid} #{pane_dead} #{alternate_on} #{pane_pipe} ",
-    "#{n:pane_dead_status}:#{pane_dead_status} #{n:pane_tty}:#{pane_tty} #{n:session_name}:#{session_name} ",
-    "#{n:window_name}:#{window_name} #{n:pane_title}:#{pane_title} #{n:@swarm_session}:#{@swarm_session} ",
-    "#{n:@swarm_worker}:#{@swarm_worker} #{n:@swarm_run}:#{@swarm_run}",
+    "#{session_id} #{window_id} #{pane_id} #{pane_pid} #{pane_tty} #{pane_dead} #{pane_dead_status} #{alternate_on} ",
+    "#{pane_pipe} #{?@swarm_session,1,0} #{n:session_name}:#{session_name} #{n:window_name}:#{window_name} ",
+    "#{n:pane_title}:#{pane_title} #{n:@swarm_worker}:#{@swarm_worker} #{n:@swarm_run}:#{@swarm_run}",
 );
 
 impl Server {
     /// Every pane of the server, in one call whatever their number. None when no server runs.
     pub fn panes(&self) -> Result<Vec<Pane>, TmuxError> {
-        match self.ask(&List::of(ListPanes::new().all().format(FORMAT).build()), &[]) {
+        let life = DisplayMessage::new().print().message(LIFE).build();
+        match self.ask(&List::of(life).then(ListPanes::new().all().format(FORMAT).build()), &[]) {
             Ok(out) => parse(&out).ok_or_else(|| TmuxError::Failed("tmux listed its panes in an unknown form".into())),
             // One that was about to end when we asked has ended; one that has nothing complains about that.
             Err(TmuxError::NoServer(_) | TmuxError::Lost(_) | TmuxError::Gone(_)) => Ok(Vec::new()),
@@ -90,28 +93,29 @@ impl Server {
 
 fn parse(answer: &[u8]) -> Option<Vec<Pane>> {
     let mut fields = Fields(answer);
+    let life = ServerLife { pid: fields.number()?, started: fields.number()? };
     let mut panes = Vec::new();
     while !fields.0.is_empty() {
-        panes.push(pane(&mut fields)?);
+        panes.push(pane(&life, &mut fields)?);
     }
     Some(panes)
 }
 
-fn pane(fields: &mut Fields<'_>) -> Option<Pane> {
-    let life = ServerLife { pid: fields.number()?, started: fields.number()? };
+fn pane(life: &ServerLife, fields: &mut Fields<'_>) -> Option<Pane> {
     let session_id = fields.word()?.to_owned();
     let window_id = fields.id('@')?;
     let pane_id = fields.id('%')?;
     let pane_pid = fields.number()?;
-    let (dead, alternate_on, pipe) = (fields.flag()?, fields.flag()?, fields.flag()?);
-    let dead_status = fields.text()?.parse().ok();
-    let (tty, session, window_name, title) = (fields.text()?, fields.text()?, fields.text()?, fields.text()?);
-    let (ours, worker, run) = (fields.text()?, fields.text()?, fields.text()?);
+    let tty = fields.word()?.to_owned();
+    let (dead, dead_status) = (fields.flag()?, fields.word()?.parse().ok());
+    let (alternate_on, pipe, session_is_ours) = (fields.flag()?, fields.flag()?, fields.flag()?);
+    let (session, window_name, title) = (fields.text()?, fields.text()?, fields.text()?);
+    let (worker, run) = (fields.text()?, fields.text()?);
     Some(Pane {
-        life,
+        life: life.clone(),
         session_id,
         session,
-        session_is_ours: !ours.is_empty(),
+        session_is_ours,
         window_id,
         window_name,
         pane_id,
@@ -167,10 +171,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const LINE: &[u8] = b"7 9\n$0 @1 %2 33 /dev/pts/1 1 3 0 1 1 3:a b 5:2:a\n9 0: 1:w 1:r\n";
+
     #[test]
     fn a_name_cannot_look_like_the_next_field() {
-        let line = b"7 9 $0 @1 %2 33 1 0 1 1:3 10:/dev/pts/1 3:a b 5:2:a\n9 0: 1:1 1:w 1:r\n";
-        let panes = parse(line).unwrap();
+        let panes = parse(LINE).unwrap();
         assert_eq!(panes.len(), 1);
         let pane = &panes[0];
         assert_eq!((pane.session.as_str(), pane.window_name.as_str()), ("a b", "2:a\n9"));
@@ -181,10 +186,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_living_pane_has_no_status_for_is_empty() {
+        let panes = parse(b"7 9\n$0 @1 %2 33 /dev/pts/1 0  1 0 0 1:s 0: 0: 0: 0:\n").unwrap();
+        assert_eq!((panes[0].dead, panes[0].dead_status, panes[0].alternate_on), (false, None, true));
+        assert_eq!((&panes[0].worker, &panes[0].run), (&None, &None));
+    }
+
+    #[test]
     fn an_answer_that_is_cut_is_not_believed() {
-        let line = b"7 9 $0 @1 %2 33 1 0 1 1:3 10:/dev/pts/1 3:a b 5:2:a\n9 0: 1:1 1:w 1:r\n";
-        for end in 1..line.len() {
-            assert_eq!(parse(&line[..end]), None, "{end}");
+        for end in 5..LINE.len() {
+            assert_eq!(parse(&LINE[..end]), None, "{end}");
         }
     }
 

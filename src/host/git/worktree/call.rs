@@ -6,6 +6,7 @@ use crate::host::git::MISLEADING;
 use crate::host::group::{self, End, Streams, Tail};
 use crate::model::Span;
 use std::ffi::{OsStr, OsString};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -36,8 +37,8 @@ const RACES: [(&str, &str); 3] = [
     ("failed to read ", "commondir: "),
 ];
 
-/// How often a lost race is run again: some two seconds in all, then a lock is no race but a leftover.
-pub(super) const TRIES: u32 = 12;
+/// How often a lost race is run again: some three seconds in all, then a lock is no race but a leftover.
+pub(super) const TRIES: u32 = 16;
 
 /// The first wait; doubled up to [`LONGEST`]. There is no event for "the other git is past that line".
 const FIRST: Duration = Duration::from_millis(10);
@@ -184,11 +185,13 @@ impl Call {
     }
 }
 
-/// Waits before try number `tries`. Those who lost together do not come back together: each process has its own rhythm.
+/// Waits before try number `tries`, by chance a little longer or shorter: those who lost together must not come back
+/// together.
 pub(super) async fn pause(tries: u32) {
     let longest = FIRST.saturating_mul(1 << tries.min(16)).min(LONGEST);
-    let share = (std::process::id().wrapping_mul(0x9E37_79B9) >> 24) % 128;
-    tokio::time::sleep(longest.mul_f64(0.5 + f64::from(share) / 256.0)).await;
+    // The standard library's only source of chance: each hasher has keys of its own.
+    let chance = RandomState::new().build_hasher().finish() % 128;
+    tokio::time::sleep(longest.mul_f64(0.5 + chance as f64 / 256.0)).await;
 }
 
 /// Takes `bytes`, as far as there is room.
