@@ -15,6 +15,7 @@ mod reader;
 pub mod screen;
 mod shape;
 mod text;
+pub mod unroll;
 mod words;
 
 pub use done::{DoneMatch, DoneRule, resembles};

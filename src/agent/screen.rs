@@ -63,6 +63,17 @@ pub struct Screen {
     pending: Vec<u8>,
 }
 
+/// What stands on a screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its lines, without blanks at their ends and blank lines at the end. One that the terminal wrapped is one line.
+    pub lines: Vec<String>,
+    /// Which of them the cursor is in; it may be below the last.
+    pub line: usize,
+    /// It is the alternate screen: a program draws on all of it.
+    pub alternate: bool,
+}
+
 /// What scrolled off the main screen: the newest lines.
 struct History {
     lines: VecDeque<String>,
@@ -91,6 +102,32 @@ impl Screen {
             self.pending = ready.split_off(complete(&ready));
             self.take_in(&mut ready);
         }
+    }
+
+    /// Gives away the lines that scrolled off for good since the last call, oldest first.
+    pub fn take_scrolled(&mut self) -> Vec<String> {
+        let history = self.parser.callbacks_mut();
+        // The last one may go on, on the screen.
+        let complete = history.lines.len().saturating_sub(1);
+        history.lines.drain(..complete).map(plain).collect()
+    }
+
+    /// What stands on the screen; above it the last line that scrolled off, which may go on there.
+    pub fn standing(&self) -> Standing {
+        let screen = self.parser.screen();
+        let (row, _) = screen.cursor_position();
+        let above = (0..row).filter(|above| !screen.row_wrapped(*above)).count();
+        let (text, line) = if screen.alternate_screen() {
+            (screen.contents(), above)
+        } else {
+            let text = self.parser.callbacks().goes_on(screen);
+            match self.parser.callbacks().lines.back() {
+                Some(begun) => (format!("{begun}{text}"), above + usize::from(text.starts_with('\n'))),
+                None => (text, above),
+            }
+        };
+        let lines = text.split('\n').map(|line| plain(line.to_owned())).collect();
+        Standing { lines: without_blank_end(lines), line, alternate: screen.alternate_screen() }
     }
 
     /// All lines that are known, oldest first, without blanks at their ends and blank lines at the end. A line that the
@@ -152,16 +189,20 @@ impl History {
         }
     }
 
+    /// What stands on the screen, as it goes on behind the last line.
+    fn goes_on(&self, screen: &vt100::Screen) -> String {
+        let (mut text, mut state) = (String::new(), self.state.clone());
+        // Writing to a string does not fail.
+        let _ = screen.write_contents_formatted_basic(&mut text, BasicFormattedCaptureRange::Full(&mut state));
+        basic_formatted_to_plain(&text).collect()
+    }
+
     /// Appends what stands on the screen, and gives all lines away.
     fn close(&mut self, screen: &vt100::Screen) -> Vec<String> {
-        let mut text = String::new();
-        let everything = BasicFormattedCaptureRange::Full(&mut self.state);
-        // Writing to a string does not fail.
-        let _ = screen.write_contents_formatted_basic(&mut text, everything);
+        let text = self.goes_on(screen);
         self.limit = self.limit.saturating_add(screen.size().0.get().into());
-        self.append(&basic_formatted_to_plain(&text).collect::<String>());
-        let lines = self.lines.drain(..).map(|line| line.trim_end().replace(TEXT_FORM, EMOJI_FORM));
-        without_blank_end(lines.collect())
+        self.append(&text);
+        without_blank_end(self.lines.drain(..).map(plain).collect())
     }
 }
 
@@ -205,6 +246,11 @@ fn plain_line(line: &[u8]) -> String {
     let text = CONTROLS.as_ref().map_or(Cow::Borrowed(&*text), |controls| controls.replace_all(&text, ""));
     let states = text.split('\r').map(str::trim_end);
     states.rev().find(|state| !state.is_empty()).unwrap_or_default().to_owned()
+}
+
+/// A line of the emulator as it was meant, without blanks at its end.
+fn plain(line: String) -> String {
+    line.trim_end().replace(TEXT_FORM, EMOJI_FORM)
 }
 
 fn without_blank_end(mut lines: Vec<String>) -> Vec<String> {

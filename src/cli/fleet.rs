@@ -47,11 +47,15 @@ pub(super) fn whom(matches: &ArgMatches) -> Result<Whom> {
     }
     match (matches.get_flag("all"), names.is_empty()) {
         (true, true) => Ok(Whom::All),
-        (true, false) => Err(Error::usage("a worker's name and --all cannot be given together")
-            .hint("leave one of them out")),
+        (true, false) => Err(both()),
         (false, true) => Err(Error::usage("worker name required (or use --all)")),
         (false, false) => Ok(Whom::Names(names)),
     }
+}
+
+/// A name and `--all`.
+pub(super) fn both() -> Error {
+    Error::usage("a worker's name and --all cannot be given together").hint("leave one of them out")
 }
 
 /// The worker of that name, or `worker 'N' not found`.

@@ -15,8 +15,10 @@ mod cmd_status;
 mod cmd_wait;
 mod env_file;
 mod fleet;
+mod follow;
 mod loops;
 mod ready;
+mod windows;
 mod worker_args;
 mod args;
 mod assemble;
@@ -53,7 +55,7 @@ pub fn main() -> u8 {
         return 0;
     }
     start_tracing();
-    let matches = match args::command().try_get_matches() {
+    let matches = match args::command().try_get_matches_from(worker_args::with_text_behind(std::env::args_os())) {
         Ok(matches) => matches,
         Err(error) => return args::complain(&error),
     };

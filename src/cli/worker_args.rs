@@ -3,6 +3,7 @@
 use super::args::{flag, json};
 use clap::builder::{NonEmptyStringValueParser, ValueParser};
 use clap::{Arg, ArgAction, Command};
+use std::ffi::{OsStr, OsString};
 
 /// The verbs, in the order in which the help lists them.
 pub(super) fn commands() -> Vec<Command> {
@@ -28,7 +29,7 @@ pub(super) fn commands() -> Vec<Command> {
             .arg(json()),
         Command::new("send")
             .about("Types a text into a worker's window, and Enter")
-            .arg(Arg::new("words").value_names(["NAME", "TEXT"]).num_args(1..=2).required(true).allow_hyphen_values(true).help("Worker and text; with --all only the text"))
+            .arg(Arg::new("words").value_names(["NAME", "TEXT"]).num_args(1..=2).required(true).value_parser(ValueParser::os_string()).help("Worker and text; with --all only the text"))
             .arg(all("To every running worker in a window"))
             .arg(flag("no-enter", "Do not press Enter behind it"))
             .arg(flag("raw", "Do not clear the input line before it"))
@@ -78,6 +79,31 @@ pub(super) fn commands() -> Vec<Command> {
         Command::new("ralph").hide(true).about("Comes later").arg(anything()),
         Command::new("heartbeat").hide(true).about("Comes later").arg(anything()),
     ]
+}
+
+/// The arguments of the process, with those of `send` put in order: options, `--`, worker and text. What is no option of
+/// it is text, also if it begins with a dash; a clap that takes such values takes its own options for them as well.
+pub(super) fn with_text_behind(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.collect();
+    if arguments.get(1).is_none_or(|verb| verb != "send") {
+        return arguments;
+    }
+    let given = arguments.split_off(2);
+    let end = given.iter().position(|word| word == "--").unwrap_or(given.len());
+    let (options, mut words): (Vec<OsString>, Vec<OsString>) =
+        given[..end].iter().cloned().partition(|word| is_send_option(word));
+    words.extend(given.into_iter().skip(end + 1));
+    arguments.extend(options);
+    arguments.push("--".into());
+    arguments.extend(words);
+    arguments
+}
+
+/// Options may be shortened.
+fn is_send_option(word: &OsStr) -> bool {
+    let options = ["--all", "--no-enter", "--raw", "--escape", "--help"];
+    let long = word.to_str().filter(|word| word.len() > 2);
+    word == "-h" || long.is_some_and(|word| options.iter().any(|option| option.starts_with(word)))
 }
 
 fn spawn() -> Command {
@@ -132,4 +158,25 @@ fn force_dirty() -> Arg {
 /// What a verb of a later version would take.
 fn anything() -> Arg {
     Arg::new("anything").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ordered(words: &[&str]) -> Vec<String> {
+        let words = ["swarm"].iter().chain(words).map(OsString::from);
+        with_text_behind(words).into_iter().skip(1).map(|word| word.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_text_may_look_like_an_option() {
+        assert_eq!(ordered(&["send", "one", "-1 is a number"]), ["send", "--", "one", "-1 is a number"]);
+        assert_eq!(ordered(&["send", "one", "-", "--no-e"]), ["send", "--no-e", "--", "one", "-"]);
+        assert_eq!(ordered(&["send", "--raw", "one", "--", "--all"]), ["send", "--raw", "--", "one", "--all"]);
+        assert_eq!(ordered(&["send", "one", "--", "--"]), ["send", "--", "one", "--"]);
+        assert_eq!(ordered(&["send", "-h"]), ["send", "-h", "--"]);
+        assert_eq!(ordered(&["peek", "one", "-n", "3"]), ["peek", "one", "-n", "3"]);
+        assert_eq!(ordered(&[]), [""; 0]);
+    }
 }

@@ -4,7 +4,7 @@ use super::failpoint;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Replaces `path` by `bytes`, so that any reader at any time, also after a power cut, finds the old or the new whole.
@@ -117,6 +117,27 @@ pub fn read_end(path: &Path, from: u64, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Where the last `count` lines of a file begin. A last line without its end is one too. Reads the file from behind, and no
+/// more of it than needed.
+pub fn last_lines(file: &File, count: u64) -> io::Result<u64> {
+    let mut piece = vec![0; 64 * 1024];
+    let size = file.metadata()?.len();
+    let (mut end, mut missing) = (size, count);
+    while end > 0 && missing > 0 {
+        let begin = end.saturating_sub(piece.len() as u64);
+        let part = &mut piece[..(end - begin) as usize];
+        file.read_exact_at(part, begin)?;
+        for at in memchr::memrchr_iter(b'\n', part).map(|at| begin + at as u64 + 1).filter(|at| *at < size) {
+            missing -= 1;
+            if missing == 0 {
+                return Ok(at);
+            }
+        }
+        end = begin;
+    }
+    Ok(if count == 0 { size } else { 0 })
+}
+
 /// Copies a damaged file beside itself: `<name>.corrupted`, else `-2`, `-3`, …: nothing is overwritten. Returns the copy's
 /// path; one that is there already, of a repair that was cut short, is not made again.
 pub fn quarantine(path: &Path) -> io::Result<PathBuf> {
@@ -187,6 +208,19 @@ mod tests {
         assert!(write_atomic(&path, b"two").is_err());
         assert_eq!(std::fs::read(path.join("inside")).unwrap(), b"x");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_last_lines_are_found_from_behind() {
+        let mut file = tempfile::tempfile().unwrap();
+        let at = |file: &File, count| last_lines(file, count).unwrap();
+        assert_eq!((at(&file, 0), at(&file, 3)), (0, 0), "empty");
+        file.write_all(b"a\n\nbc\nd").unwrap();
+        assert_eq!([0, 1, 2, 3, 4, 5].map(|count| at(&file, count)), [7, 6, 3, 2, 0, 0]);
+        file.write_all(b"\n").unwrap();
+        assert_eq!([1, 2, 3, 4].map(|count| at(&file, count)), [6, 3, 2, 0]);
+        file.write_all(&b"0123456789\n".repeat(50_000)).unwrap();
+        assert_eq!([1, 49_999, 50_000, 50_001].map(|count| at(&file, count)), [549_997, 19, 8, 6]);
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// Locks `file`; `None` when it took too long. flock has no time-out, so a thread of its own waits. One that is left behind
 /// lets go at once of what it gets in the end.
-fn wait_in_queue(file: File, within: Duration) -> io::Result<Option<File>> {
+pub(super) fn wait_in_queue(file: File, within: Duration) -> io::Result<Option<File>> {
     let (answer, locked) = mpsc::channel();
     thread::Builder::new().name("lock".to_owned()).spawn(move || answer.send(file.lock().map(|()| file)))?;
     locked.recv_timeout(within).ok().transpose()

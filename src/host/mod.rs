@@ -17,4 +17,5 @@ pub mod process;
 pub mod ready;
 pub mod record;
 pub mod shim;
+pub mod tail;
 pub mod words;

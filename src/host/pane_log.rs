@@ -5,14 +5,15 @@
 //! line in the log says how much and why as soon as there is room again.
 
 use super::words::words;
-use super::{files, process};
+use super::{files, lock, process};
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, Signal};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// A log of this size is put aside as `<log>.1`, in the place of the one put aside before: the newest half of what is kept.
 pub const LARGEST: u64 = 32 * 1024 * 1024;
@@ -156,8 +157,25 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits() | OFlag::O_NONBLOCK.bits());
     let file = options.open(path)?;
+    // Shared: the successor of a pipe that was cut may come before we have gone. Where it cannot be had, a reader only
+    // does not wait for us.
+    let _ = file.try_lock_shared();
     let size = file.metadata()?.len();
     Ok((file, size))
+}
+
+/// Waits until nobody writes the log of a pane any more, at most `within`, and says whether it came to that. A program's
+/// last bytes come into the log after its end. Blocks this thread.
+pub fn settled(log: &Path, within: Duration) -> io::Result<bool> {
+    let file = match File::open(log) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        file => file?,
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(lock::wait_in_queue(file, within)?.is_some()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -195,6 +213,23 @@ mod tests {
         let (mark, after) = text.split_once("]\r\n").unwrap();
         assert!(mark.starts_with("\r\n[swarm: 8 bytes lost: "), "{text}");
         assert_eq!(after, "after");
+    }
+
+    #[test]
+    fn a_log_is_settled_when_nobody_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        assert!(settled(&path, Duration::ZERO).unwrap(), "there is none");
+        let mut log = Log::new(path.clone(), 1000);
+        log.append(b"x");
+        assert!(!settled(&path, Duration::from_millis(1)).unwrap());
+        let waiting = std::thread::spawn({
+            let path = path.clone();
+            move || settled(&path, Duration::from_secs(20)).unwrap()
+        });
+        drop(log);
+        assert!(waiting.join().unwrap());
+        assert!(settled(&path, Duration::ZERO).unwrap());
     }
 
     #[test]

@@ -126,6 +126,63 @@ pub fn json_one(worker: &Entry) -> String {
     serde_json::to_string_pretty(worker).unwrap_or_default() + "\n"
 }
 
+/// The last lines of one worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peeked {
+    /// Its name.
+    pub name: String,
+    /// Does it run?
+    pub status: Standing,
+    /// What it printed last, at most as many lines as were asked for.
+    pub out: Vec<String>,
+    /// The same of its standard error, if that is apart.
+    pub err: Vec<String>,
+}
+
+/// Stands between the lines of standard output and those of standard error: nobody knows how they were mixed.
+const ERR_BELOW: &str = "--- stderr ---";
+
+impl Peeked {
+    /// At most `count` lines in all. Standard error stands below; it gets half of them if both have more to say.
+    pub fn text(&self, count: usize) -> String {
+        let err = match (self.out.is_empty(), self.err.is_empty()) {
+            (true, _) => count,
+            (false, true) => 0,
+            // One line of its part is the one above it.
+            (false, false) => self.err.len().min((count / 2).max(count.saturating_sub(self.out.len())).saturating_sub(1)),
+        };
+        let err = last(&self.err, err);
+        let below: &[&str] = if err.is_empty() || self.out.is_empty() { &[] } else { &[ERR_BELOW] };
+        let out = last(&self.out, count.saturating_sub(err.len() + below.len()));
+        let lines = out.iter().map(String::as_str).chain(below.iter().copied()).chain(err.iter().map(String::as_str));
+        lines.flat_map(|line| [line, "\n"]).collect()
+    }
+
+    /// One object: `name`, `status`, `lines`, `stderr`.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(&self.value()).unwrap_or_default() + "\n"
+    }
+
+    fn value(&self) -> serde_json::Value {
+        serde_json::json!({"name": self.name, "status": self.status, "lines": self.out, "stderr": self.err})
+    }
+}
+
+fn last(lines: &[String], count: usize) -> &[String] {
+    &lines[lines.len().saturating_sub(count)..]
+}
+
+/// Several of them, each below a line with its name.
+pub fn peeked(all: &[Peeked], count: usize) -> String {
+    all.iter().map(|one| format!("=== {} ===\n{}", printable(&one.name), one.text(count))).collect()
+}
+
+/// The same as a list.
+pub fn peeked_json(all: &[Peeked]) -> String {
+    let values: Vec<serde_json::Value> = all.iter().map(Peeked::value).collect();
+    serde_json::to_string_pretty(&values).unwrap_or_default() + "\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +221,26 @@ mod tests {
         let text = status(&stopped, Some(&end), now, &TimeZone::UTC);
         assert_eq!(text, "w\\n\\u{1b}[2J: stopped (killed by SIGSEGV, pid 7)");
         assert_eq!(how(&Exit::plain(Status::Code(3)), Some(&Ending::Stopped)), "ended by swarm, exit code 3");
+    }
+
+    fn peek(out: &[&str], err: &[&str], count: usize) -> Vec<String> {
+        let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+        let one = Peeked { name: "w".into(), status: Standing::Running, out: lines(out), err: lines(err) };
+        one.text(count).lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_peek_has_no_more_lines_than_were_asked_for() {
+        let (out, err) = (["1", "2", "3", "4", "5"], ["a", "b", "c", "d"]);
+        assert_eq!(peek(&out, &[], 2), ["4", "5"]);
+        assert_eq!(peek(&[], &err, 2), ["c", "d"], "nothing to be told apart from");
+        assert_eq!(peek(&out, &err, 6), ["3", "4", "5", ERR_BELOW, "c", "d"]);
+        assert_eq!(peek(&out, &err, 10), ["1", "2", "3", "4", "5", ERR_BELOW, "a", "b", "c", "d"]);
+        assert_eq!(peek(&out[..1], &err, 5), ["1", ERR_BELOW, "b", "c", "d"], "room that nobody else needs");
+        assert_eq!(peek(&out, &err[..1], 6), ["2", "3", "4", "5", ERR_BELOW, "a"]);
+        assert_eq!(peek(&out, &err, 1), ["5"]);
+        assert_eq!(peeked(&[], 3), "");
+        assert_eq!(peeked_json(&[]), "[]\n");
     }
 
     #[test]

@@ -16,6 +16,7 @@
 mod close;
 mod environment;
 mod look;
+mod output;
 mod plan;
 mod rebuild;
 mod respawn;
@@ -31,6 +32,7 @@ mod work;
 pub use close::{Cleaned, Ended, RemoveTree};
 pub use environment::is_name;
 pub use look::{Life, Sight, View};
+pub use output::{Words, end_of};
 pub use plan::WorkerPlan;
 pub use spawn::{Spawn, Spawned, TmuxWish, TreePlace, WorktreeWish};
 pub use trouble::{Kind, Trouble};

@@ -13,7 +13,7 @@ mod start;
 mod window;
 
 pub use standing::{Standing, standing};
-pub use window::Spot;
+pub use window::{Spot, WINDOW_SIZE};
 
 use super::tmux::Opened;
 use super::{Event, Nudge, Runtime};

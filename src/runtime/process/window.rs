@@ -21,7 +21,7 @@ const ARRIVAL: Duration = Duration::from_secs(10);
 const DEPARTURE: Duration = Duration::from_secs(5);
 
 /// Columns and rows of a window that nobody looks at yet.
-const SIZE: (u16, u16) = (110, 36);
+pub const WINDOW_SIZE: (u16, u16) = (110, 36);
 
 /// Where the windows of a run are opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl Spot {
             command,
             options: &[("@swarm_worker", &self.worker), ("@swarm_run", &self.run)],
             pane_log,
-            size: Some(SIZE),
+            size: Some(WINDOW_SIZE),
         };
         self.server.open(&new).map_err(|error| LaunchError { permanent: stays(&error), ..failed(&error.to_string()) })
     }
