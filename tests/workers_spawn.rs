@@ -353,7 +353,7 @@ fn recovers(fleet: &Fleet, before: &Things, was_whole: bool, what: &str) {
         }
         other => panic!("{what}: {other:?}"),
     }
-    fleet.nobody_is_left();
+    fleet.nobody_is_left_after(what);
     assert_eq!(fleet.things(), *before, "{what}: nobody owns it");
 }
 

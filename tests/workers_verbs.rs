@@ -191,7 +191,7 @@ fn one_leading_dash_dash_of_the_command_is_dropped() {
 #[test]
 fn long_options_may_be_shortened_and_stand_after_positionals() {
     let fleet = Fleet::new();
-    let told = fleet.run(&["spawn", "--nam", "one", "--tm", "--sess", "mine", "--ta", "red", "--", "sleep", "300"]);
+    let told = fleet.run(&["spawn", "--nam", "one", "--tmux", "--sess", "mine", "--ta", "red", "--", "sleep", "300"]);
     assert_eq!((told.code, told.out.as_str()), (0, "spawned one (tmux: mine:one)\n"), "{told:#?}");
     assert_eq!(fleet.ok(&["ls", "--for", "names", "--stat", "running", "--ta", "red"]), "one\n");
     fleet.ok(&["status", "one", "--js"]);
@@ -288,7 +288,7 @@ fn spawn_gives_its_streams_back_and_reads_nothing() {
         go.say("go");
         fleet.wait("one");
         if mode.is_empty() {
-            assert_eq!(fleet.ok(&["logs", "one"]), "got 1 \n", "its standard input is empty");
+            assert_eq!(fleet.ok(&["logs", "one"]), "got 1 \ngo", "its standard input is empty");
         }
     }
 }
@@ -575,7 +575,9 @@ fn attach_becomes_the_client_of_the_workers_window() {
     for (flags, name) in [("", "one"), ("--read-only", "two")] {
         let mut shell = fleet.command("script");
         let line = format!("exec '{}' attach {name} {flags}", env!("CARGO_BIN_EXE_swarm"));
-        shell.args(["-qec", &line, "/dev/null"]).stdin(std::process::Stdio::piped());
+        // A keyboard at which nobody types; an end of it would be typed as Ctrl-D.
+        let (keys, _keyboard) = std::io::pipe().unwrap();
+        shell.args(["-qec", &line, "/dev/null"]).stdin(keys);
         let client = Started::new(shell);
         until("a client", || fleet.tmux(&["list-clients", "-F", "#{session_name}"]).contains("mine").then_some(()));
         let shown = fleet.tmux(&["list-clients", "-F", "#{window_name} #{client_readonly}"]);

@@ -270,11 +270,17 @@ impl Fleet {
     /// Waits until nothing of it runs any more but the tmux server.
     #[track_caller]
     pub(crate) fn nobody_is_left(&self) {
+        self.nobody_is_left_after("");
+    }
+
+    /// The same, after what.
+    #[track_caller]
+    pub(crate) fn nobody_is_left_after(&self, what: &str) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.processes().is_empty() {
             if Instant::now() > deadline {
                 let left: Vec<String> = self.processes().iter().map(|pid| command_line(*pid)).collect();
-                panic!("left behind: {left:#?}");
+                panic!("left behind: {left:#?} {what}");
             }
             pause();
         }

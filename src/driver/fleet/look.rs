@@ -9,8 +9,8 @@ use crate::host::process::{self, PidFd};
 use crate::host::{clock, lock};
 use crate::journal::{FileJournal, Home, RunFolder};
 use crate::model::{Entry, Ending, Exit, RunId, Standing as Noted, Status, WorkerEnd};
-use crate::runtime::process::Standing;
-use crate::runtime::tmux::{Pane, Server};
+use crate::runtime::process::{self as processes, Standing};
+use crate::runtime::tmux::{Pane, PaneLog, Server, TmuxError};
 use std::collections::BTreeMap;
 
 /// What a worker is doing.
@@ -45,6 +45,11 @@ impl Sight {
     /// Does it run, or is it about to?
     pub fn is_live(&self) -> bool {
         matches!(self.life, Life::Starting | Life::Running)
+    }
+
+    /// Is its window not written into its log any more, because somebody closed or killed what does that?
+    fn has_lost_its_log(&self) -> bool {
+        self.life == Life::Running && self.entry.run.is_some() && self.pane.as_ref().is_some_and(|pane| !pane.pipe)
     }
 
     /// The process whose end is the worker's end, to be waited for: its shim; of one that is just starting, who starts it.
@@ -92,7 +97,9 @@ impl View {
 
     /// Does the registry say the same already?
     pub fn is_settled(&self) -> bool {
-        let differs = |sight: &Sight| sight.differs || matches!(sight.life, Life::Over(_) | Life::Unborn);
+        let differs = |sight: &Sight| {
+            sight.differs || sight.has_lost_its_log() || matches!(sight.life, Life::Over(_) | Life::Unborn)
+        };
         self.strays.is_empty() && !self.sights.iter().any(differs)
     }
 }
@@ -159,6 +166,7 @@ impl Fleet {
             }
         }
         view.sights.retain(|sight| !unborn.contains(&sight.entry.name));
+        view.sights.iter().filter(|sight| sight.has_lost_its_log()).for_each(|sight| self.log_again(sight));
         let told = self.tell(&view.sights).and_then(|()| self.sweep(std::mem::take(&mut view.strays)));
         if let Err(trouble) = told {
             // What is shown is right all the same, and the next command tries again.
@@ -223,6 +231,22 @@ impl Fleet {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Has a window written into its worker's log again.
+    fn log_again(&self, sight: &Sight) {
+        let (Some(pane), Some(window), Some(logs)) = (&sight.pane, &sight.entry.tmux, self.logs(&sight.entry)) else {
+            return;
+        };
+        let server = Server::new(window.socket.as_deref());
+        let again = processes::program().map_err(TmuxError::from).and_then(|program| {
+            server.reopen_pipe(&pane.target(), PaneLog { program: &program, log: &logs.out() })
+        });
+        let name = &sight.entry.name;
+        self.warn(match again {
+            Ok(()) => format!("the log of worker '{name}' was cut off for a while; it goes on from here"),
+            Err(error) => format!("the log of worker '{name}' is cut off: {error}"),
+        });
     }
 
     /// Tells the registry what differed, unless somebody said something else of it meanwhile.
