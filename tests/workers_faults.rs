@@ -83,7 +83,7 @@ fn among_zombies() {
     assert!(Path::new(&format!("/proc/{pid}")).exists(), "it is a zombie of this process");
     assert_eq!(fleet.standings(), [("one".into(), "stopped".into())]);
     assert_eq!(fleet.ok(&["wait", "one"]), "one: exited\n");
-    assert_eq!(fleet.ok(&["kill", "one"]), "killed one\n");
+    assert!(fleet.ok(&["kill", "one"]).starts_with("killed one (it had stopped: "));
     assert_eq!(fleet.ok(&["clean", "one"]), "cleaned one\n");
 }
 
@@ -201,7 +201,7 @@ fn f35_many_workers_and_few_descriptors() {
     let told = limited(&["ls", "--format", "names"]);
     assert_eq!((told.code, told.out.lines().count()), (0, 70), "{told:#?}");
     let told = limited(&["wait", "--all", "--timeout", "0.2"]);
-    assert_eq!((told.code, told.out.lines().count()), (1, 70), "{told:#?}");
+    assert!(told.code == 1 && told.errors().len() == 1 && told.err.contains("open files"), "{told:#?}");
     let told = limited(&["kill", "--all"]);
     assert_eq!((told.code, told.out.lines().count()), (0, 70), "{told:#?}");
     fleet.nobody_is_left();

@@ -276,6 +276,31 @@ fn f22_a_damaged_run_folder_stops_no_command() {
 }
 
 #[test]
+fn f22_a_worker_whose_run_is_damaged_or_gone_is_lost_and_never_run_again() {
+    for mode in MODES {
+        for damage in ["journal", "attempts/1.1/record", "attempts", "run.json", ""] {
+            let fleet = Fleet::new();
+            let begun = fleet.meeting("begun");
+            let pid = fleet.hold(mode, "one", &[], &begun);
+            let path = fleet.home().join("workers").join(fleet.entry("one")["run"].as_str().unwrap()).join(damage);
+            let shim = fleet.shim("one");
+            [shim, pid].map(drop_process);
+            match path.is_dir() {
+                true => std::fs::remove_dir_all(&path).unwrap(),
+                false => std::fs::write(&path, "damaged").unwrap(),
+            }
+            let told = fleet.run(&["ls", "--format", "names", "--status", "stopped"]);
+            assert_eq!((told.code, told.out.as_str()), (0, "one\n"), "{damage} {mode:?}: {told:#?}");
+            fleet.nobody_is_left();
+            let told = fleet.run(&["status", "one"]);
+            assert_eq!((told.code, told.err.as_str()), (1, ""), "{damage} {mode:?}: {told:#?}");
+            fleet.run(&["kill", "one"]);
+            assert_eq!(fleet.ok(&["clean", "one"]), "cleaned one\n", "{damage} {mode:?}");
+        }
+    }
+}
+
+#[test]
 fn the_predecessors_file_is_read_as_it_is() {
     let fleet = Fleet::new();
     std::fs::create_dir_all(fleet.home().join("logs")).unwrap();
@@ -343,11 +368,13 @@ fn f20_a_full_disk_under_the_state_harms_nothing_that_is_there() {
     assert_eq!(sleeping, 2);
     // A look needs no room, and no worker is beyond reach for want of it.
     assert_eq!(fleet.run(&["ls", "--format", "names"]).out, "proc\nwindow\n");
+    let pid = fleet.worker("proc");
     let told = fleet.run(&["kill", "proc"]);
     assert!(matches!(told.code, 0 | 74), "{told:#?}");
+    is_over(pid);
     std::fs::remove_file(fleet.home().join("filler")).unwrap();
     fleet.sleeper(&[], "new", &[]);
-    assert_eq!(fleet.ok(&["kill", "--all"]).lines().count(), 3);
+    assert_eq!(fleet.ok(&["kill", "--all"]).lines().count(), 2);
     fleet.nobody_is_left();
 }
 
@@ -386,7 +413,8 @@ fn f39_after_a_reboot_all_are_lost_at_the_first_command() {
     fleet.nobody_is_left();
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     another_boot(&fleet.home(), boot.trim(), "00000000-0000-4000-8000-000000000000");
-    assert_eq!(fleet.run(&["ls", "--format", "names", "--status", "stopped"]).out, "proc\nwindow\n");
+    let told = fleet.run(&["ls", "--format", "names", "--status", "stopped"]);
+    assert_eq!((told.code, told.out.as_str()), (0, "proc\nwindow\n"), "{told:#?}");
     for name in ["proc", "window"] {
         let told = fleet.run(&["status", name]);
         assert_eq!(told.code, 1, "{told:#?}");
@@ -404,33 +432,32 @@ fn drop_process(pid: Pid) {
     is_over(pid);
 }
 
-/// Replaces the boot id in every file below `folder`: journals with their checksums, all others as they are.
+/// Replaces the boot id in every file below `folder`; lines with a checksum get the right one.
 fn another_boot(folder: &Path, from: &str, to: &str) {
+    assert_eq!(from.len(), to.len(), "what counts bytes counts the same");
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             another_boot(&path, from, to);
             continue;
         }
-        let Ok(bytes) = std::fs::read(&path) else { continue };
-        let at = bytes.windows(from.len()).position(|window| window == from.as_bytes());
-        if at.is_none() {
-            continue;
-        }
-        let bytes = if path.ends_with("journal") {
-            let lines = swarm::journal::lines::decode(&bytes).lines;
-            let mut bytes = Vec::new();
-            lines.iter().for_each(|line| swarm::journal::lines::encode(&line.replace(from, to), &mut bytes));
-            bytes
-        } else {
-            // Same length: what counts bytes counts the same.
-            let mut bytes = bytes;
-            while let Some(at) = bytes.windows(from.len()).position(|window| window == from.as_bytes()) {
-                bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
-            }
-            bytes
-        };
+        let Ok(mut bytes) = std::fs::read(&path) else { continue };
+        bytes.split_mut(|byte| *byte == b'\n').for_each(|line| of_another_boot(line, from.as_bytes(), to.as_bytes()));
         std::fs::write(&path, bytes).unwrap();
+    }
+}
+
+fn of_another_boot(line: &mut [u8], from: &[u8], to: &[u8]) {
+    let has_sum = line.len() > 9
+        && std::str::from_utf8(&line[..8]).is_ok_and(|sum| {
+            u32::from_str_radix(sum, 16).is_ok_and(|sum| sum == crc32fast::hash(&line[9..]))
+        });
+    while let Some(at) = line.windows(from.len()).position(|window| window == from) {
+        line[at..at + from.len()].copy_from_slice(to);
+    }
+    if has_sum {
+        let sum = format!("{:08x}", crc32fast::hash(&line[9..]));
+        line[..8].copy_from_slice(sum.as_bytes());
     }
 }
 

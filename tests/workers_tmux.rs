@@ -602,7 +602,7 @@ fn a_state_folder_with_an_odd_path() {
 #[test]
 fn a_tmux_that_is_too_old_is_refused_with_what_to_do() {
     let fleet = Fleet::new();
-    fleet.wrap("tmux", r#"case "$1" in -V) echo 'tmux 2.9a'; exit 0;; esac; exec $REAL "$@""#);
+    fleet.wrap("tmux", r#"case "$*" in *-V) echo 'tmux 2.9a'; exit 0;; esac; exec $REAL "$@""#);
     let told = tell(fleet.before(fleet.swarm(&["spawn", "--name", "one", "--tmux", "--", "sleep", "300"])));
     assert_eq!((told.code, told.errors().len()), (1, 1), "{told:#?}");
     assert!(told.err.contains("2.9a") && told.err.contains("3.2"), "{told:#?}");

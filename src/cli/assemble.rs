@@ -140,9 +140,15 @@ fn put_back(
 
 /// Runs a future on a tokio runtime of this thread.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+    // tokio panics where it cannot open what it needs to hear of signals.
+    let room = crate::host::limits::room_for_files(EVENT_LOOP_FILES);
+    let runtime = room.and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
+    let runtime = runtime.map_err(|error| {
         Error::failed(format!("cannot start the event loop: {error}"))
             .hint("raise the limit of open files: ulimit -n 256")
     })?;
     Ok(runtime.block_on(future))
 }
+
+/// More files than an event loop opens, and a little for what is done in it.
+const EVENT_LOOP_FILES: usize = 16;

@@ -23,7 +23,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     fleet::warn(&fleet);
     let spawned = spawned?;
     print::text(&match matches.get_flag("json") {
-        true => workers::json(&[&spawned.entry]),
+        true => workers::json_one(&spawned.entry),
         false => format!("spawned {}\n", told(&spawned)),
     });
     match ready {

@@ -134,7 +134,7 @@ fn spawn() -> Command {
         .arg(Arg::new("heartbeat").long("heartbeat").hide(true).num_args(0..=1))
         .arg(Arg::new("heartbeat-expire").long("heartbeat-expire").hide(true).num_args(0..=1))
         .arg(Arg::new("heartbeat-message").long("heartbeat-message").hide(true).num_args(0..=1))
-        .arg(Arg::new("CMD").trailing_var_arg(true).allow_hyphen_values(true).num_args(0..).value_parser(ValueParser::os_string()).help("Its program and arguments, behind --"))
+        .arg(Arg::new("CMD").trailing_var_arg(true).num_args(0..).value_parser(ValueParser::os_string()).help("Its program and arguments, behind --"))
 }
 
 const AFTER_SPAWN: &str = "\

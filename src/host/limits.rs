@@ -1,6 +1,8 @@
 //! What the system lets this process have.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::fs::File;
+use std::io;
 
 /// How many files this process may have open, after asking for as many as it is allowed to ask for. Only for commands that
 /// start nothing: what they start would inherit the higher limit.
@@ -9,6 +11,12 @@ pub fn open_files() -> usize {
     let wanted = hard.min(MOST);
     let got = if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok() { wanted } else { soft };
     usize::try_from(got).unwrap_or(LEAST).max(LEAST)
+}
+
+/// Can so many more files be opened at this moment? To be asked before what panics where they cannot.
+pub fn room_for_files(count: usize) -> io::Result<()> {
+    let files: io::Result<Vec<File>> = (0..count).map(|_| File::open("/dev/null")).collect();
+    files.map(drop)
 }
 
 /// What every system gives.

@@ -161,6 +161,25 @@ impl AsFd for PidFd {
     }
 }
 
+/// What a process was started with; what is no UTF-8 in it is replaced.
+pub fn command_line(pid: i32) -> io::Result<Vec<String>> {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline"))?;
+    let words = bytes.strip_suffix(b"\0").unwrap_or(&bytes).split(|&byte| byte == 0);
+    Ok(words.map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
+/// A variable of the environment that a process was started with; `None` where it has none, or we may not look.
+pub fn variable(pid: i32, name: &str) -> Option<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let value = |field: &[u8]| field.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(<[u8]>::to_vec);
+    String::from_utf8(bytes.split(|&byte| byte == 0).find_map(value)?).ok()
+}
+
+/// The working folder of a process; what is no UTF-8 in it is replaced.
+pub fn folder(pid: i32) -> io::Result<String> {
+    Ok(std::fs::read_link(format!("/proc/{pid}/cwd"))?.to_string_lossy().into_owned())
+}
+
 /// The children of `pid`, by all its threads. Empty when it has ended.
 pub fn children(pid: i32) -> Vec<i32> {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };

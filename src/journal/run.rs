@@ -19,6 +19,12 @@ pub fn new_id() -> RunId {
     RunId(format!("{now}-{:x}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
 }
 
+/// The pid of the process that made this id with [`new_id`].
+pub fn maker(id: &RunId) -> Option<i32> {
+    let pid = id.0.split('-').nth(3)?;
+    i32::from_str_radix(pid, 16).ok()
+}
+
 /// `run.json`: what the run is, and all that a later supervisor needs to go on with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {

@@ -25,10 +25,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const MODES: [&[&str]; 2] = [&[], &["--tmux"]];
 
 /// The script of a worker that says its pid at `$MEET/begun` and stays until somebody speaks at `$MEET/go`.
-pub(crate) const HOLD: &str = "echo $$ >$MEET/begun; cat $MEET/go >/dev/null";
+pub(crate) const HOLD: &str = "mkfifo $MEET/go 2>/dev/null; echo $$ >$MEET/begun; cat $MEET/go >/dev/null";
 
 /// Folders and files of the state folder that are there for good once anything was done: they are nobody's.
-const LASTING: &[&str] = &["logs", "runs", "trees", "workers", "state.json", "state.lock"];
+const LASTING: &[&str] = &["logs", "runs", "trees", "workers", "state.json", "state.json.tmp", "state.lock"];
 
 /// Everything that a test of the verbs needs, and its end.
 pub(crate) struct Fleet {
@@ -38,7 +38,6 @@ pub(crate) struct Fleet {
 }
 
 /// What one command said.
-#[derive(Debug)]
 pub(crate) struct Told {
     /// As a shell tells it: the code, or 128 and the signal.
     pub(crate) code: i32,
@@ -271,11 +270,17 @@ impl Fleet {
     /// Waits until nothing of it runs any more but the tmux server.
     #[track_caller]
     pub(crate) fn nobody_is_left(&self) {
+        self.nobody_is_left_after("");
+    }
+
+    /// The same, after what.
+    #[track_caller]
+    pub(crate) fn nobody_is_left_after(&self, what: &str) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.processes().is_empty() {
             if Instant::now() > deadline {
                 let left: Vec<String> = self.processes().iter().map(|pid| command_line(*pid)).collect();
-                panic!("left behind: {left:#?}");
+                panic!("left behind: {left:#?} {what}");
             }
             pause();
         }
@@ -351,6 +356,12 @@ impl Drop for Fleet {
     }
 }
 
+impl std::fmt::Debug for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "code {}\n--- stdout\n{}--- stderr\n{}", self.code, self.out, self.err)
+    }
+}
+
 impl Told {
     /// The messages of its `swarm: error: …` lines.
     pub(crate) fn errors(&self) -> Vec<&str> {
@@ -370,6 +381,16 @@ impl Told {
 }
 
 impl Started {
+    /// Waits until the process has so many files like this open (as `/proc/PID/fd` calls them).
+    #[track_caller]
+    pub(crate) fn holds(&self, count: usize, like: &str) {
+        let folder = format!("/proc/{}/fd", self.pid);
+        let names = || std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        let open = || names().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        let enough = || (open().filter(|name| name.to_string_lossy().contains(like)).count() >= count).then_some(());
+        until(&format!("{count} of {like} in the hands of {}", command_line(self.pid)), enough);
+    }
+
     pub(crate) fn new(mut command: Command) -> Started {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let pid = Pid::from_raw(child.id().cast_signed());

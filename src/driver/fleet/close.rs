@@ -66,12 +66,12 @@ impl Fleet {
             return Ok(Ended::Before);
         }
         let Some(run) = &sight.entry.run else { return self.end_stranger(sight, grace).await };
-        let (folder, record, plan) = self.run(run)?;
+        let (folder, plan) = self.run(&sight.entry, run);
         let name = &sight.entry.name;
         let own = plan.policy.grace;
         let _lock = self.lock(name, &folder, "ending it", own.duration() + PATIENCE).await?;
         let logs = self.logs(&sight.entry).ok_or_else(|| super::not_found(name))?;
-        let solo = Solo { folder: &folder, record: &record, plan: &plan, logs };
+        let solo = Solo { folder: &folder, run, plan: &plan, logs };
         let end = solo.finish(Some(grace.unwrap_or(own))).await;
         let end = end.map_err(|error| Trouble::of_io(format!("cannot end worker '{name}'"), &error))?;
         match end.exit.left.as_slice() {
@@ -127,21 +127,24 @@ impl Fleet {
         };
         let removed = self.update(|state| {
             let same = state.find(&entry.name).is_some_and(|now| now.run == entry.run && now.status == Standing::Stopped);
-            same.then(|| state.remove(&entry.name)).is_some()
+            if same {
+                // First, and under the lock: the next worker of that name must not find them.
+                self.remove_logs(entry);
+                state.remove(&entry.name);
+            }
+            same
         })?;
         if !removed {
             return Err(Trouble::failed(format!("worker '{}' was changed by somebody else meanwhile", entry.name))
                 .kind(Kind::Held));
         }
-        self.remove_traces(entry);
-        Ok(cleaned.unwrap_or(Cleaned { kept_branch: None }))
-    }
-
-    /// Logs and run of a worker that nobody knows any more.
-    fn remove_traces(&self, entry: &Entry) {
         if let Some(run) = &entry.run {
             undo::remove_run(&self.home.worker(run));
         }
+        Ok(cleaned.unwrap_or(Cleaned { kept_branch: None }))
+    }
+
+    fn remove_logs(&self, entry: &Entry) {
         for log in self.logs(entry).iter().flat_map(|logs| logs.all()) {
             if let Err(error) = crate::host::files::remove(&log) {
                 self.warn(format!("{} is left: {error}", log.display()));

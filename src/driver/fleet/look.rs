@@ -3,14 +3,14 @@
 
 use super::rebuild::{fill_in, stands};
 use super::solo::Solo;
-use super::{Fleet, Result, Trouble, stranger, undo};
+use super::{Fleet, Result, Trouble, WorkerPlan, stranger, undo};
 use crate::engine::{Board, Stamped};
 use crate::host::process::{self, PidFd};
-use crate::host::lock;
+use crate::host::{clock, lock};
 use crate::journal::{FileJournal, Home, RunFolder};
-use crate::model::{Entry, Ending, Exit, Standing as Noted, Status, WorkerEnd};
-use crate::runtime::process::Standing;
-use crate::runtime::tmux::{Pane, Server};
+use crate::model::{Entry, Ending, Exit, RunId, Standing as Noted, Status, WorkerEnd};
+use crate::runtime::process::{self as processes, Standing};
+use crate::runtime::tmux::{Pane, PaneLog, Server, TmuxError};
 use std::collections::BTreeMap;
 
 /// What a worker is doing.
@@ -47,6 +47,11 @@ impl Sight {
         matches!(self.life, Life::Starting | Life::Running)
     }
 
+    /// Is its window not written into its log any more, because somebody closed or killed what does that?
+    fn has_lost_its_log(&self) -> bool {
+        self.life == Life::Running && self.entry.run.is_some() && self.pane.as_ref().is_some_and(|pane| !pane.pipe)
+    }
+
     /// The process whose end is the worker's end, to be waited for: its shim; of one that is just starting, who starts it.
     /// `None` when it has ended meanwhile.
     pub fn hold(&self, home: &Home) -> std::io::Result<Option<PidFd>> {
@@ -80,6 +85,8 @@ impl Sight {
 pub struct View {
     /// In the order of the registry.
     pub sights: Vec<Sight>,
+    /// Runs that are nobody's.
+    strays: Vec<RunFolder>,
 }
 
 impl View {
@@ -90,7 +97,10 @@ impl View {
 
     /// Does the registry say the same already?
     pub fn is_settled(&self) -> bool {
-        !self.sights.iter().any(|sight| sight.differs || matches!(sight.life, Life::Over(_) | Life::Unborn))
+        let differs = |sight: &Sight| {
+            sight.differs || sight.has_lost_its_log() || matches!(sight.life, Life::Over(_) | Life::Unborn)
+        };
+        self.strays.is_empty() && !self.sights.iter().any(differs)
     }
 }
 
@@ -106,8 +116,8 @@ impl Fleet {
             None if !gone => reading.state,
             _ => self.update(|state| state.clone())?,
         };
-        let panes = self.panes(&state.workers);
-        Ok(View { sights: state.workers.into_iter().map(|entry| self.sight(entry, &panes)).collect() })
+        let (panes, strays) = (self.panes(&state.workers), self.strays(&state.workers));
+        Ok(View { sights: state.workers.into_iter().map(|entry| self.sight(entry, &panes)).collect(), strays })
     }
 
     /// The panes of the servers that running workers are in, one call each.
@@ -144,8 +154,8 @@ impl Fleet {
         for sight in view.sights.iter_mut() {
             let settled = match sight.life.clone() {
                 Life::Over(_) => self.settle_end(sight).await,
-                Life::Unborn => self.settle_unborn(sight).await.map(|undone| {
-                    if undone {
+                Life::Unborn => self.settle_unborn(sight).await.map(|is_gone| {
+                    if is_gone {
                         unborn.push(sight.entry.name.clone());
                     }
                 }),
@@ -156,7 +166,9 @@ impl Fleet {
             }
         }
         view.sights.retain(|sight| !unborn.contains(&sight.entry.name));
-        if let Err(trouble) = self.tell(&view.sights) {
+        view.sights.iter().filter(|sight| sight.has_lost_its_log()).for_each(|sight| self.log_again(sight));
+        let told = self.tell(&view.sights).and_then(|()| self.sweep(std::mem::take(&mut view.strays)));
+        if let Err(trouble) = told {
             // What is shown is right all the same, and the next command tries again.
             self.warn(trouble.message);
         }
@@ -168,23 +180,37 @@ impl Fleet {
             sight.life = Life::Stopped;
             return Ok(());
         };
-        let (folder, record, plan) = self.run(&run)?;
-        let Some(_lock) = self.try_lock(&folder, "judging its end")? else { return Ok(()) };
-        let logs = self.logs(&sight.entry).ok_or_else(|| super::not_found(&sight.entry.name))?;
-        let solo = Solo { folder: &folder, record: &record, plan: &plan, logs };
-        let end = solo.finish(None).await;
-        let end = end.map_err(|error| Trouble::of_io("its end cannot be recorded", &error))?;
+        let end = match self.home.worker(&run).path().is_dir() {
+            true => match self.judge(&sight.entry, &run).await? {
+                Some(end) => end,
+                // Somebody else is at it.
+                None => return Ok(()),
+            },
+            // Somebody removed its run: nobody will ever know more.
+            false => WorkerEnd { exit: LOST, ending: Ending::Lost, at: clock::now().wall },
+        };
         sight.entry.status = Noted::Stopped;
         sight.entry.ended = Some(end);
         (sight.life, sight.differs) = (Life::Stopped, true);
         Ok(())
     }
 
-    /// Undoes a spawn whose command died; false if somebody else is at it.
-    async fn settle_unborn(&self, sight: &Sight) -> Result<bool> {
-        let Some(run) = &sight.entry.run else { return Ok(false) };
-        let folder = self.home.worker(run);
-        let Some(lock) = self.try_lock(&folder, "undoing a spawn that died")? else { return Ok(false) };
+    /// Judges the end of a worker and records it in its run; `None` if somebody else is at it.
+    async fn judge(&self, entry: &Entry, run: &RunId) -> Result<Option<WorkerEnd>> {
+        let (folder, plan) = self.run(entry, run);
+        let Some(_lock) = self.try_lock(&folder, "judging its end")? else { return Ok(None) };
+        let logs = self.logs(entry).ok_or_else(|| super::not_found(&entry.name))?;
+        let solo = Solo { folder: &folder, run, plan: &plan, logs };
+        let end = solo.finish(None).await;
+        end.map(Some).map_err(|error| Trouble::of_io("its end cannot be recorded", &error))
+    }
+
+    /// Undoes a spawn whose command died, unless somebody else is at it. Is the worker gone with that? One that was to be
+    /// started again is not: it is as it was before.
+    async fn settle_unborn(&self, sight: &mut Sight) -> Result<bool> {
+        let Some(run) = sight.entry.run.clone() else { return Ok(false) };
+        let folder = self.home.worker(&run);
+        let Some(_lock) = self.try_lock(&folder, "undoing a spawn that died")? else { return Ok(false) };
         // Only now it is sure: nobody starts it any more.
         if !matches!(stands(&folder), Standing::Never) {
             return Ok(false);
@@ -193,14 +219,34 @@ impl Fleet {
         self.warn(format!("the spawn of worker '{name}' died half-way: it is undone"));
         let left = undo::died(&folder, self.logs(&sight.entry).as_ref()).await;
         left.into_iter().for_each(|text| self.warn(text));
-        self.update(|state| {
-            if state.find(&name).is_some_and(|entry| entry.run.as_ref() == Some(run)) {
-                state.remove(&name);
-            }
+        let before = folder.record().and_then(|record| WorkerPlan::of(&record)).ok().and_then(|plan| plan.before);
+        self.update(|state| match (state.find_mut(&name).filter(|now| now.run.as_ref() == Some(&run)), &before) {
+            (Some(place), Some(before)) => place.clone_from(before),
+            (Some(_), None) => _ = state.remove(&name),
+            (None, _) => {}
         })?;
         undo::remove_run(&folder);
-        drop(lock);
+        if let Some(before) = before {
+            *sight = Sight { entry: before, life: Life::Stopped, pane: None, differs: false };
+            return Ok(false);
+        }
         Ok(true)
+    }
+
+    /// Has a window written into its worker's log again.
+    fn log_again(&self, sight: &Sight) {
+        let (Some(pane), Some(window), Some(logs)) = (&sight.pane, &sight.entry.tmux, self.logs(&sight.entry)) else {
+            return;
+        };
+        let server = Server::new(window.socket.as_deref());
+        let again = processes::program().map_err(TmuxError::from).and_then(|program| {
+            server.reopen_pipe(&pane.target(), PaneLog { program: &program, log: &logs.out() })
+        });
+        let name = &sight.entry.name;
+        self.warn(match again {
+            Ok(()) => format!("the log of worker '{name}' was cut off for a while; it goes on from here"),
+            Err(error) => format!("the log of worker '{name}' is cut off: {error}"),
+        });
     }
 
     /// Tells the registry what differed, unless somebody said something else of it meanwhile.
@@ -252,6 +298,8 @@ fn ours(mut entry: Entry, run: &RunFolder, panes: &[Pane]) -> Sight {
                 entry.ended = Some(end);
                 life
             }
+            // It lived once: what its record said is lost.
+            None if entry.worker.is_some() => Life::Over(LOST),
             None if lock::holder(&run.lock()).is_ok_and(|holder| holder.is_none()) => Life::Unborn,
             None => Life::Starting,
         },

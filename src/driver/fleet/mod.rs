@@ -9,6 +9,7 @@
 //! | died | what the next command finds | what it does |
 //! |---|---|---|
 //! | before the launch | an entry whose run was never started, its lock free | undoes what the spawn had noted |
+//! | before the name was reserved | a run that no entry names, and no process that made it | removes it |
 //! | after the launch | an entry whose run's shim lives | fills in what the entry lacks |
 //! | while a worker was ended | a run with an open attempt, its lock free | judges and records the end, or goes on |
 
@@ -26,6 +27,7 @@ mod signals;
 mod solo;
 mod spawn;
 mod stranger;
+mod sweep;
 mod trouble;
 mod undo;
 mod work;
@@ -39,7 +41,7 @@ pub use spawn::{Spawn, Spawned, TmuxWish, TreePlace, WorktreeWish};
 pub use trouble::{Kind, Trouble};
 
 use crate::host::lock::{Lock, Taken};
-use crate::journal::{Home, Registry, Repair, RunFolder, RunRecord, State, WorkerLogs};
+use crate::journal::{Home, Registry, Repair, RunFolder, State, WorkerLogs};
 use crate::model::{Entry, RunId, Span, WorkerName};
 use std::cell::RefCell;
 use std::time::Duration;
@@ -129,13 +131,15 @@ impl Fleet {
         )
     }
 
-    /// The run of a worker, with what its record says.
-    fn run(&self, id: &RunId) -> Result<(RunFolder, RunRecord, WorkerPlan)> {
+    /// The run of a worker, and its plan. Where the run's record is lost, the entry tells enough: no worker is beyond reach
+    /// for want of a file.
+    fn run(&self, entry: &Entry, id: &RunId) -> (RunFolder, WorkerPlan) {
         let folder = self.home.worker(id);
-        let read = folder.record().and_then(|record| Ok((WorkerPlan::of(&record)?, record)));
-        let (plan, record) =
-            read.map_err(|error| Trouble::of_io(format!("cannot read the run {}", folder.path().display()), &error))?;
-        Ok((folder, record, plan))
+        let plan = folder.record().and_then(|record| WorkerPlan::of(&record)).unwrap_or_else(|error| {
+            self.warn(format!("the record of worker '{}' cannot be read ({error}); its entry has to do", entry.name));
+            WorkerPlan::new(entry.clone(), DEFAULT_GRACE)
+        });
+        (folder, plan)
     }
 
     /// The lock of a worker's run, if nobody else is busy with it.

@@ -13,6 +13,9 @@ pub struct WorkerPlan {
     pub entry: Entry,
     /// The engine's rules: a worker has no clock but the grace of its end.
     pub policy: Policy,
+    /// Of one that is started again: its entry before, which stands again if it does not come to life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Entry>,
 }
 
 impl WorkerPlan {
@@ -29,7 +32,7 @@ impl WorkerPlan {
             grace,
             ..Policy::default()
         };
-        WorkerPlan { entry, policy }
+        WorkerPlan { entry, policy, before: None }
     }
 
     /// The plan in a run's record; an error of kind `InvalidData` for the record of a loop or of another version.

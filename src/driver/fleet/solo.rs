@@ -11,8 +11,8 @@ use crate::driver::seams::{Audience, Order, Orders};
 use crate::driver::{Driver, Outcome, Parts};
 use crate::engine::{Ask, Board, Input, SoloPlan, Stamped, board::Open};
 use crate::host::{clock, process};
-use crate::journal::{FileJournal, RunFolder, RunRecord, WorkerLogs};
-use crate::model::{AttemptId, Exit, Handle, RunEnding, Sign, Span, Status, WorkerEnd};
+use crate::journal::{FileJournal, RunFolder, WorkerLogs};
+use crate::model::{AttemptId, Exit, Handle, RunEnding, RunId, Sign, Span, Status, WorkerEnd};
 use crate::runtime::process::{ProcessRuntime, Spot, live_attempts};
 use crate::runtime::tmux::Opened;
 use nix::sys::signal::Signal;
@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 pub(super) struct Solo<'a> {
     /// The run's folder; the caller holds its lock.
     pub(super) folder: &'a RunFolder,
-    pub(super) record: &'a RunRecord,
+    pub(super) run: &'a RunId,
     pub(super) plan: &'a WorkerPlan,
     pub(super) logs: WorkerLogs,
 }
@@ -76,7 +76,7 @@ impl Solo<'_> {
         };
         let mut driver = Driver::new(SoloPlan, Board::default(), parts);
         let boot_id = process::boot_id().map_err(lost)?.to_owned();
-        let begin = Input::Begin { run: self.record.id.clone(), policy: self.plan.policy.clone(), boot_id };
+        let begin = Input::Begin { run: self.run.clone(), policy: self.plan.policy.clone(), boot_id };
         match driver.run(begin).await {
             Outcome::Left => {
                 let handle = driver.board().open.values().find_map(|open| open.launched.clone());
@@ -135,7 +135,7 @@ impl Solo<'_> {
     fn put_back(&self, board: &mut Board, journal: &mut FactsFile, boot_id: &str) -> io::Result<()> {
         let live = live_attempts(self.folder.path())?;
         let policy = &self.plan.policy;
-        let known = Known { run: &self.record.id, task: SoloPlan::task(), policy, boot_id, live: &live };
+        let known = Known { run: self.run, task: SoloPlan::task(), policy, boot_id, live: &live };
         let missing = recover::missing(board, &known, clock::now());
         if !missing.is_empty() {
             journal.write(&missing)?;

@@ -96,12 +96,16 @@ impl Fleet {
     /// The same for a worker that is in the registry and does not run: it stays there, stopped, if it cannot be started.
     pub async fn spawn_again(&self, spawn: &Spawn, before: &Entry) -> Result<Spawned> {
         let mut draft = self.draft(spawn).await?;
-        draft.entry.other.clone_from(&before.other);
+        inherit(&mut draft.entry, before);
         self.start(spawn, draft, &Take::Place(before)).await
     }
 
     /// Checks what can be checked without making anything.
     async fn draft(&self, spawn: &Spawn) -> Result<Draft> {
+        if let Some(wish) = &spawn.tmux {
+            let version = Server::new(wish.socket.as_deref()).version();
+            version.map_err(|error| Trouble::failed(format!("failed to create tmux window: {error}")))?;
+        }
         let repository = match &spawn.worktree {
             Some(_) => Some(worktree::repository(&spawn.cwd).await.map_err(of_git)?),
             None => None,
@@ -162,8 +166,11 @@ impl Fleet {
     async fn start(&self, spawn: &Spawn, draft: Draft, take: &Take<'_>) -> Result<Spawned> {
         let mut signals = Signals::listen()?;
         let folder = self.home.worker(&draft.id);
-        let made = self.make_run(spawn, &draft, &folder)?;
+        let made = self.make_run(spawn, &draft, &folder, take)?;
         if let Err(trouble) = self.reserve(&draft.entry, take) {
+            // It may stand there all the same: what failed may have been to make it last. What cannot be given back now is
+            // found by the next command.
+            let _ = self.release(&draft.entry, take);
             undo::remove_run(&folder);
             return Err(trouble);
         }
@@ -185,13 +192,17 @@ impl Fleet {
     }
 
     /// The run's folder, locked: whoever finds it knows that somebody is at work.
-    fn make_run(&self, spawn: &Spawn, draft: &Draft, folder: &RunFolder) -> Result<MadeRun> {
+    fn make_run(&self, spawn: &Spawn, draft: &Draft, folder: &RunFolder, take: &Take<'_>) -> Result<MadeRun> {
         self.home.create().map_err(|error| {
             Trouble::of_io(format!("cannot make the state folder {}", self.home.root().display()), &error)
                 .kind(Kind::CannotWrite)
                 .hint("set SWARM_HOME to a folder that can be written")
         })?;
-        let plan = WorkerPlan::new(draft.entry.clone(), spawn.grace);
+        let before = match take {
+            Take::Name => None,
+            Take::Place(before) => Some((*before).clone()),
+        };
+        let plan = WorkerPlan { before, ..WorkerPlan::new(draft.entry.clone(), spawn.grace) };
         let record = RunRecord {
             schema: run::SCHEMA,
             id: draft.id.clone(),
@@ -214,7 +225,7 @@ impl Fleet {
         let locked = locked.and_then(|journal| {
             let lock = self.try_lock(folder, "spawning it")?;
             let lock = lock.ok_or_else(|| Trouble::failed("somebody else holds a run that was just made"))?;
-            Ok(MadeRun { _lock: lock, journal, record, plan })
+            Ok(MadeRun { _lock: lock, journal, plan })
         });
         locked.inspect_err(|_| undo::remove_run(folder))
     }
@@ -272,11 +283,11 @@ impl Fleet {
         let mut entry = draft.entry.clone();
         if let (Some(tree), Some(repository)) = (&mut entry.worktree, &draft.repository) {
             let added = signals.interrupt(add_worktree(repository, tree, folder)).await?;
-            tree.made_branch = Some(added.made.branch.is_some());
+            tree.made_branch = Some(tree.made_branch.unwrap_or(false) || added.made.branch.is_some());
         }
         let at = |error: std::io::Error| Trouble::of_io("failed to spawn process", &error);
         let env = environment::changes(spawn.name.as_str(), &draft.id, &spawn.env).map_err(at)?;
-        let solo = Solo { folder, record: &made.record, plan: &made.plan, logs: logs.clone() };
+        let solo = Solo { folder, run: &draft.id, plan: &made.plan, logs: logs.clone() };
         let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, logs));
         let launched = solo.launch(made.journal, env, spot, signals).await;
         let launched = launched.map_err(not_launched)?;
@@ -307,6 +318,19 @@ impl Fleet {
     }
 }
 
+/// What a worker that is started again keeps of its entry beside what makes it: what other versions wrote there, and whose
+/// branch it works on.
+fn inherit(entry: &mut Entry, before: &Entry) {
+    entry.other.clone_from(&before.other);
+    if let (Some(window), Some(before)) = (&mut entry.tmux, &before.tmux) {
+        window.other.clone_from(&before.other);
+    }
+    if let (Some(tree), Some(before)) = (&mut entry.worktree, &before.worktree) {
+        tree.other.clone_from(&before.other);
+        tree.made_branch = before.made_branch;
+    }
+}
+
 /// Which place in the registry a spawn takes.
 enum Take<'a> {
     /// A name that is free.
@@ -319,7 +343,6 @@ enum Take<'a> {
 struct MadeRun {
     _lock: Lock,
     journal: FileJournal,
-    record: RunRecord,
     plan: WorkerPlan,
 }
 

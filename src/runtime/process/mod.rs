@@ -13,7 +13,7 @@ mod start;
 mod window;
 
 pub use standing::{Standing, standing};
-pub use window::{Spot, WINDOW_SIZE};
+pub use window::{Spot, WINDOW_SIZE, program};
 
 use super::tmux::Opened;
 use super::{Event, Nudge, Runtime};

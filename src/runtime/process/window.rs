@@ -132,6 +132,11 @@ fn executable(program: &Path) -> io::Result<PathBuf> {
     Ok(if same { path } else { format!("/proc/{}/exe", std::process::id()).into() })
 }
 
+/// The path of this very program, for those who execute it by a path: tmux.
+pub fn program() -> io::Result<PathBuf> {
+    executable(Path::new(super::OURSELVES))
+}
+
 const ENDED: &str = "the program in it ended at once";
 
 fn not_come(error: &io::Error) -> String {
