@@ -275,7 +275,7 @@ mod tests {
         assert!(PidFd::open(&rebooted).unwrap().is_none());
 
         let held = PidFd::open(&id).unwrap().unwrap();
-        assert!(descendants(std::process::id() as i32).contains(&id));
+        assert!(descendants(std::process::id() as i32, &|_| false).contains(&id));
         drop(child.stdin.take());
         let mut fds = [PollFd::new(held.as_fd(), PollFlags::POLLIN)];
         assert_eq!(poll(&mut fds, 10_000u16).unwrap(), 1);

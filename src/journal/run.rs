@@ -87,12 +87,12 @@ impl RunFolder {
     /// Makes the folder of a new run with an empty journal and its record, durable. The record comes last: a folder without
     /// one is no run, so a death in the middle leaves none that is half made.
     pub fn create(&self, record: &RunRecord) -> io::Result<FileJournal> {
-        files::create_folder(&self.path)?;
         files::create_folder(&self.path.join("attempts"))?;
-        files::sync_folder(&self.path)?;
         let journal = FileJournal::create(&self.journal())?;
         let json = serde_json::to_vec_pretty(record)?;
+        // Makes all names in the folder durable; then the folder's own.
         files::write_atomic(&self.path.join("run.json"), &json)?;
+        files::sync_folder(&self.path)?;
         Ok(journal)
     }
 

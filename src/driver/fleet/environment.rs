@@ -14,8 +14,12 @@ use std::path::Path;
 /// A change: a value sets, `None` removes.
 pub(super) type Change = (OsString, Option<OsString>);
 
-/// Keeps the given values.
+/// Keeps the given values, if there are any; makes the folder.
 pub(super) fn keep(path: &Path, given: &[(OsString, OsString)]) -> io::Result<()> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    path.parent().map_or(Ok(()), files::create_folder)?;
     let mut bytes = Vec::new();
     for (name, value) in given {
         bytes.extend([name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat());

@@ -1,7 +1,7 @@
 //! What the registry says, held against what is real: one pass over the workers' records, and one tmux call a server,
 //! however many workers there are. Nothing is written unless something differs.
 
-use super::rebuild::{fill_in, stands};
+use super::rebuild::{fill_in, is_held, stands};
 use super::solo::Solo;
 use super::{Fleet, Result, Trouble, WorkerPlan, stranger, undo};
 use crate::engine::{Board, Stamped};
@@ -276,19 +276,16 @@ impl Fleet {
 
 /// A worker of ours, by its record.
 fn ours(mut entry: Entry, run: &RunFolder, panes: &[Pane]) -> Sight {
+    // Most often: it is known, and its record is held. To read that would tell nothing new.
+    if entry.shim.is_some() && entry.worker.is_some() && is_held(run) {
+        return running(entry, panes, false);
+    }
     let before = entry.clone();
-    let mut pane = None;
     let life = match stands(run) {
         Standing::Alive(handle) => {
             fill_in(&mut entry, &handle);
-            pane = entry.run.as_ref().and_then(|id| panes.iter().find(|pane| pane.run.as_deref() == Some(&id.0)));
-            if let (Some(window), Some(pane)) = (&mut entry.tmux, pane) {
-                window.session.clone_from(&pane.session);
-                window.window.clone_from(&pane.window_name);
-                window.window_id = Some(pane.window_id.clone());
-                window.pane_id = Some(pane.pane_id.clone());
-            }
-            Life::Running
+            let differs = entry != before;
+            return running(entry, panes, differs);
         }
         Standing::Starting => Life::Starting,
         standing @ (Standing::Ended(_) | Standing::Gone) => Life::Over(standing.exit().unwrap_or(LOST)),
@@ -305,7 +302,24 @@ fn ours(mut entry: Entry, run: &RunFolder, panes: &[Pane]) -> Sight {
         },
     };
     let differs = entry != before;
-    Sight { entry, life, pane: pane.cloned(), differs }
+    Sight { entry, life, pane: None, differs }
+}
+
+/// One that runs. A window may be called otherwise by now.
+fn running(mut entry: Entry, panes: &[Pane], mut differs: bool) -> Sight {
+    let of_run = |pane: &&Pane| entry.run.as_ref().is_some_and(|run| pane.run.as_deref() == Some(&run.0));
+    let pane = panes.iter().find(of_run);
+    if let (Some(window), Some(pane)) = (&mut entry.tmux, pane) {
+        let before = (&window.session, &window.window, window.window_id.as_ref(), window.pane_id.as_ref());
+        if before != (&pane.session, &pane.window_name, Some(&pane.window_id), Some(&pane.pane_id)) {
+            window.session.clone_from(&pane.session);
+            window.window.clone_from(&pane.window_name);
+            window.window_id = Some(pane.window_id.clone());
+            window.pane_id = Some(pane.pane_id.clone());
+            differs = true;
+        }
+    }
+    Sight { entry, life: Life::Running, pane: pane.cloned(), differs }
 }
 
 /// Gone, and nobody saw how.

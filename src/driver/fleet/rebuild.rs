@@ -8,7 +8,7 @@ use crate::journal::{Home, RunFolder};
 use crate::host::{clock, process};
 use crate::model::worker::written_time;
 use crate::model::{AttemptId, Entry, Handle, RunId, Standing as Noted, Window, WorkerName};
-use crate::runtime::process::{Standing, standing};
+use crate::runtime::process::{Standing, is_held as holds, standing};
 use crate::runtime::tmux::{Pane, Server};
 use serde_json::Map;
 use std::cell::OnceCell;
@@ -82,6 +82,11 @@ fn window(pane: &Pane) -> Window {
         made_session: None,
         other: Map::new(),
     }
+}
+
+/// Does somebody hold the record of the only attempt of a worker's run? What cannot be read is looked at closer.
+pub(super) fn is_held(run: &RunFolder) -> bool {
+    holds(run.path(), &attempt(run).folder()).unwrap_or(false)
 }
 
 /// How the only attempt of a worker's run stands.

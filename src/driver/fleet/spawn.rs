@@ -214,9 +214,9 @@ impl Fleet {
             settings: serde_json::to_value(&plan).map_err(|error| Trouble::failed(error.to_string()))?,
         };
         let made = || {
-            let journal = folder.create(&record)?;
+            // First: the record makes it a run, and all names in its folder durable.
             environment::keep(&folder.environment(), &spawn.env)?;
-            Ok(journal)
+            folder.create(&record)
         };
         let locked = made().map_err(|error: std::io::Error| {
             Trouble::of_io(format!("cannot write the run's folder {}", folder.path().display()), &error)

@@ -12,7 +12,7 @@ mod standing;
 mod start;
 mod window;
 
-pub use standing::{Standing, standing};
+pub use standing::{Standing, is_held, standing};
 pub use window::{Spot, WINDOW_SIZE, program};
 
 use super::tmux::Opened;

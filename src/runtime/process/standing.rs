@@ -39,6 +39,15 @@ impl Standing {
     }
 }
 
+/// Does a shim, or somebody who is about to start one, hold the attempt's record? For one that is known to have been
+/// started, this alone says that it lives.
+pub fn is_held(run_folder: &Path, attempt: &str) -> io::Result<bool> {
+    match File::open(attempts_folder(run_folder)?.join(attempt).join(record::NAME)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        file => record::is_held(&file?),
+    }
+}
+
 /// How the attempt in `<run folder>/attempts/<attempt>` stands.
 pub fn standing(run_folder: &Path, attempt: &str) -> io::Result<Standing> {
     let path = attempts_folder(run_folder)?.join(attempt).join(record::NAME);
