@@ -1,0 +1,67 @@
+//! Workers that workers spawn have lives of their own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what is wrong by panicking"
+)]
+
+#[path = "support/fleet.rs"]
+mod fleet;
+#[path = "support/meeting.rs"]
+mod meeting;
+#[path = "support/scratch.rs"]
+mod scratch;
+
+use fleet::{Fleet, MODES, lives, until};
+
+#[test]
+fn what_a_director_spawned_outlives_it() {
+    for mode in MODES {
+        let fleet = Fleet::new();
+        let swarm = env!("CARGO_BIN_EXE_swarm");
+        // It spawns a bare worker and one in a window, whose tmux server it starts with that, leaves something of its own
+        // behind, and ends.
+        let script = format!(
+            "'{swarm}' spawn --name bare -- sleep 600 && '{swarm}' spawn --name shown --tmux -- sleep 600 \
+             && (setsid sleep 601 & echo $! >$MEET/left) && exit 7"
+        );
+        assert_eq!(fleet.spawn(mode, "director", &[], &["sh", "-c", &script]).code, 0);
+        fleet.wait("director");
+        assert!(fleet.run(&["status", "director"]).out.contains("exit code 7"));
+        for name in ["bare", "shown"] {
+            assert_eq!(fleet.run(&["status", name]).code, 0, "{name} lives on");
+            assert!(lives(fleet.worker(name)));
+        }
+        let left: i32 = std::fs::read_to_string(fleet.path("meet/left")).unwrap().trim().parse().unwrap();
+        until("the end of what it left", || (!lives(nix::unistd::Pid::from_raw(left))).then_some(()));
+        fleet.ok(&["kill", "--all"]);
+        fleet.nobody_is_left();
+    }
+}
+
+#[test]
+fn a_director_that_is_killed_takes_nobody_with_it() {
+    let fleet = Fleet::new();
+    let swarm = env!("CARGO_BIN_EXE_swarm");
+    let begun = fleet.meeting("begun");
+    let script = format!("'{swarm}' spawn --name bare -- sleep 600; echo x >$MEET/begun; sleep 602");
+    assert_eq!(fleet.spawn(&[], "director", &[], &["sh", "-c", &script]).code, 0);
+    begun.hear();
+    fleet.ok(&["kill", "director"]);
+    assert_eq!(fleet.run(&["status", "bare"]).code, 0);
+    // Its shim killed, the next command ends what is left of it, by the marks in the environment.
+    let begun = fleet.meeting("again");
+    let script = format!("'{swarm}' spawn --name other -- sleep 600; echo x >$MEET/again; sleep 603");
+    assert_eq!(fleet.spawn(&[], "second", &[], &["sh", "-c", &script]).code, 0);
+    begun.hear();
+    let worker = fleet.worker("second");
+    nix::sys::signal::kill(fleet.shim("second"), nix::sys::signal::Signal::SIGKILL).unwrap();
+    until("the end of the second", || (fleet.run(&["status", "second"]).code == 1).then_some(()));
+    assert!(!lives(worker));
+    assert_eq!(fleet.run(&["status", "other"]).code, 0);
+    fleet.ok(&["kill", "--all"]);
+    fleet.nobody_is_left();
+}
