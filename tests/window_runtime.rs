@@ -125,12 +125,7 @@ impl Bench {
     }
 
     fn on(desk: Desk) -> Bench {
-        Bench::logged(desk, None)
-    }
-
-    /// What the window shows is kept.
-    fn logged(desk: Desk, pane_log: Option<PathBuf>) -> Bench {
-        let spot = Spot { pane_log, ..desk.spot() };
+        let spot = desk.spot();
         let runtime = ProcessRuntime::with_shim_in_window(&desk.run_folder(), spot, Path::new(SWARM)).unwrap();
         Bench { desk, runtime }
     }
@@ -519,7 +514,7 @@ async fn ctrl_z_does_not_leave_it_stopped() {
 async fn a_worker_that_lost_the_foreground_gets_it_back() {
     let mut bench = Bench::new();
     // An interactive shell puts its job in the foreground, and is killed before it takes it back.
-    let script = "bash -ic 'kill -9 $$' 2>/dev/null; echo ready; read line; exit $line";
+    let script = "bash --norc -ic 'kill -9 $$' 2>/dev/null; echo ready; read line; exit $line";
     bench.launch(&bench.shell(script)).await;
     bench.wait_for_screen("ready");
     bench.press(&["8", "Enter"]);
@@ -605,10 +600,10 @@ async fn a_worker_outlives_its_launcher_and_is_adopted() {
 async fn the_last_words_of_a_worker_are_in_the_log_of_its_window() {
     for _ in 0..20 {
         let desk = Desk::new("");
-        let log = desk.folder.join("window.log");
+        let log = desk.folder.join("pane.log");
         let go = desk.folder.join("go");
         nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let mut bench = Bench::logged(desk, Some(log.clone()));
+        let mut bench = Bench::on(desk);
         let launch = bench.shell("read line < go; seq 1 20000; printf LAST");
         bench.launch(&launch).await;
         let Bench { desk, runtime } = bench;

@@ -611,6 +611,11 @@ fn logs_of_a_process_worker_are_its_bytes() {
     assert!(std::fs::read(file).unwrap().starts_with(b"a\0\xff\n1\n2\n"));
     assert_eq!(std::fs::read(fleet.home().join("logs/one.stderr.log")).unwrap(), b"oops\n");
     let follow = Started::new(fleet.swarm(&["logs", "-f", "--lines", "1", "one"]));
+    // It has read what there is once it watches for more.
+    let files = || std::fs::read_dir(format!("/proc/{}/fd", follow.pid)).unwrap().flatten();
+    let watches =
+        |file: std::fs::DirEntry| std::fs::read_link(file.path()).is_ok_and(|to| to.ends_with("anon_inode:inotify"));
+    until("a follower at work", || files().any(watches).then_some(()));
     go.say("words\n");
     let told = follow.finish();
     assert_eq!((told.code, told.err.as_str()), (0, ""), "it ends with the worker: {told:#?}");

@@ -5,7 +5,7 @@
 //! it reads then. On the alternate screen only a pause says that a picture is complete; of the next picture those lines
 //! are given that the one before did not have.
 
-use super::screen::Screen;
+use super::screen::{Screen, Standing};
 
 /// Lines that are kept of those that scrolled off, until they are given; as many as fit into one piece that is fed.
 const SCROLLED: usize = 1 << 20;
@@ -44,40 +44,55 @@ impl Unroll {
     }
 
     fn look(&mut self, paused: bool) -> Vec<String> {
-        let mut now = self.screen.take_scrolled();
-        let scrolled = now.len();
+        let scrolled = self.screen.take_scrolled();
         let standing = self.screen.standing();
-        let complete = match (paused, standing.alternate) {
-            (true, _) => usize::MAX,
-            (false, true) => scrolled,
-            (false, false) => scrolled + standing.line,
-        };
-        now.extend(standing.lines);
-        let known = matched(&self.known_on(standing.alternate), &now);
-        let (mut fresh, mut given) = (Vec::new(), Vec::new());
-        for (index, (line, known)) in now.into_iter().zip(known).enumerate() {
-            let is_new = !known && index < complete;
-            if (known || is_new) && index >= scrolled {
-                given.push(line.clone());
-            }
-            // Blank lines of a picture say nothing.
-            if is_new && !(standing.alternate && line.is_empty()) {
-                fresh.push(line);
-            }
+        if !standing.alternate {
+            return self.look_at_main(scrolled, standing, paused);
         }
-        *(if standing.alternate { &mut self.alternate } else { &mut self.main }) = given;
+        let mut fresh = self.look_at_scrolled(scrolled);
+        // Before a pause it may just be drawing: what is gone will be back.
+        if paused {
+            fresh.extend(self.look_at_picture(standing.lines));
+        }
         fresh
     }
 
-    /// What was given of the screen that is shown now. On the main screen the last picture of the alternate one is repeated
-    /// when that is left.
-    fn known_on(&mut self, alternate: bool) -> Vec<String> {
-        if alternate {
-            return std::mem::take(&mut self.alternate);
+    fn look_at_main(&mut self, scrolled: Vec<String>, standing: Standing, paused: bool) -> Vec<String> {
+        let above = scrolled.len();
+        let complete = if paused { usize::MAX } else { above + standing.line };
+        // The last picture of the alternate screen is repeated here when that is left.
+        self.main.append(&mut self.alternate);
+        let now = [scrolled, standing.lines].concat();
+        let known = matched(&self.main, &now);
+        let (mut fresh, mut given) = (Vec::new(), Vec::new());
+        for (index, (line, known)) in now.into_iter().zip(known).enumerate() {
+            let is_new = !known && index < complete;
+            if (known || is_new) && index >= above {
+                given.push(line.clone());
+            }
+            if is_new {
+                fresh.push(line);
+            }
         }
-        let mut known = std::mem::take(&mut self.main);
-        known.append(&mut self.alternate);
-        known
+        self.main = given;
+        fresh
+    }
+
+    /// What scrolled off the main screen before the alternate one came.
+    fn look_at_scrolled(&mut self, scrolled: Vec<String>) -> Vec<String> {
+        let known = matched(&self.main, &scrolled);
+        let gone = known.iter().filter(|known| **known).count();
+        self.main.drain(..gone);
+        scrolled.into_iter().zip(known).filter(|(_, known)| !known).map(|(line, _)| line).collect()
+    }
+
+    /// Blank lines of a picture say nothing.
+    fn look_at_picture(&mut self, lines: Vec<String>) -> Vec<String> {
+        let known = matched(&self.alternate, &lines);
+        let fresh = lines.iter().zip(known).filter(|(line, known)| !known && !line.is_empty());
+        let fresh = fresh.map(|(line, _)| line.clone()).collect();
+        self.alternate = lines;
+        fresh
     }
 }
 
@@ -162,7 +177,8 @@ mod tests {
         // It draws all of it anew, one line further up.
         assert_eq!(unroll.feed(b"\x1b[2J\x1b[1;1Hhello\x1b[2;1Hwords\x1b[5;1H> "), [""; 0]);
         assert_eq!(unroll.pause(), ["words", ">"]);
-        assert_eq!(unroll.feed(b"\x1b[2J\x1b[1;1Hwords\x1b[2;1Hmore\x1b[5;1H> "), [""; 0]);
+        assert_eq!(unroll.feed(b"\x1b[2J"), [""; 0]);
+        assert_eq!(unroll.feed(b"\x1b[1;1Hwords\x1b[2;1Hmore\x1b[5;1H> "), [""; 0]);
         assert_eq!(unroll.pause(), ["more"]);
         // Back on the main screen, all that stood there and the last picture are no news.
         assert_eq!(unroll.feed(b"\x1b[?1049l$ ls\r\n"), ["$ ls"]);

@@ -3,7 +3,7 @@
 
 use super::error::{Error, Result};
 use super::follow::{self, Sink, print_lines};
-use super::{assemble, cmd_loop_logs, fleet, loops, print};
+use super::{assemble, cmd_loop_logs, fleet, print, runs};
 use crate::agent::unroll::Unroll;
 use crate::driver::fleet::{Fleet, Sight, not_found};
 use crate::host::{files, words};
@@ -40,9 +40,10 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     let view = fleet::view(&fleet)?;
     match view.find(name) {
         Some(sight) => of_worker(&fleet, sight, &wish),
-        None => match loops::find(fleet.home(), name)? {
-            Some(found) => cmd_loop_logs::show(found.run, None, wish.raw, wish.follow, wish.lines),
-            None => Err(not_found(name).into()),
+        None => match runs::find(fleet.home(), Some(name)) {
+            Ok(run) => cmd_loop_logs::show(run, None, wish.raw, wish.follow, wish.lines),
+            // Nothing of the name is a loop either.
+            Err(_) => Err(not_found(name).into()),
         },
     }
 }
@@ -66,19 +67,20 @@ fn of_worker(fleet: &Fleet, sight: &Sight, wish: &Wish) -> Result<u8> {
 fn bytes<P: AsRef<Path>>(fleet: &Fleet, sight: &Sight, logs: &[P], wish: &Wish) -> Result<u8> {
     let Some((last, older)) = logs.split_last() else { return Ok(0) };
     for log in older.iter().filter(|_| wish.lines.is_none()) {
-        if copy(log.as_ref(), None)?.is_none() {
+        if read(log.as_ref(), None, &mut print::raw)?.is_none() {
             return Ok(0);
         }
     }
-    let Some(end) = copy(last.as_ref(), wish.lines)? else { return Ok(0) };
+    let Some(end) = read(last.as_ref(), wish.lines, &mut print::raw)? else { return Ok(0) };
     if wish.follow && sight.is_live() {
         assemble::block_on(follow::follow(fleet, sight, last.as_ref(), end, Sink::Bytes))??;
     }
     Ok(0)
 }
 
-/// Prints a log, or its last lines. Returns how far it was read; `None` when nobody reads any more.
-fn copy(path: &Path, lines: Option<u32>) -> Result<Option<u64>> {
+/// Hands a log, or its last lines, on piece by piece; nothing of one that is not there. Returns how far it was read; `None`
+/// when `take` wanted no more.
+fn read(path: &Path, lines: Option<u32>, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<Option<u64>> {
     let failed = |error: io::Error| Error::failed(format!("cannot read {}: {}", path.display(), words::words(&error)));
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(0)),
@@ -92,7 +94,7 @@ fn copy(path: &Path, lines: Option<u32>) -> Result<Option<u64>> {
     loop {
         match file.read(&mut piece).map_err(failed)? {
             0 => return file.stream_position().map(Some).map_err(failed),
-            count if !print::raw(&piece[..count]) => return Ok(None),
+            count if !take(&piece[..count]) => return Ok(None),
             _ => {}
         }
     }
@@ -112,32 +114,27 @@ fn window(fleet: &Fleet, sight: &Sight, wish: &Wish) -> Result<u8> {
 
 /// The same, and what the window shows from now on, line by line.
 fn follow_window(fleet: &Fleet, sight: &Sight, logs: &WorkerLogs, wish: &Wish) -> Result<u8> {
-    let path = logs.out();
-    let failed = |error: io::Error| {
-        Error::failed(format!("worker '{}' has no log to follow: {}", sight.entry.name, words::words(&error)))
-            .hint(format!("watch it with `swarm attach {}`", sight.entry.name))
-    };
-    let mut file = File::open(&path).map_err(failed)?;
+    let name = &sight.entry.name;
+    if sight.entry.run.is_none() {
+        return Err(Error::failed(format!("worker '{name}' has no log to follow: an older swarm started it"))
+            .hint(format!("watch it with `swarm attach {name}`")));
+    }
     let (columns, rows) = WINDOW_SIZE;
     let mut unroll = Unroll::new(rows, columns);
-    let (mut piece, mut scrolled, mut at) = (vec![0; 64 * 1024], Vec::new(), 0);
-    let limit = if wish.history { wish.lines.unwrap_or(HISTORY) } else { 0 };
-    loop {
-        let count = file.read(&mut piece).map_err(failed)?;
-        if count == 0 {
-            break;
-        }
-        at += count as u64;
-        scrolled.extend(unroll.feed(&piece[..count]));
-        scrolled.drain(..scrolled.len().saturating_sub(limit as usize));
-    }
-    let shown = match wish.history {
-        true => [scrolled, unroll.pause()].concat(),
-        false => unroll.screen(),
+    let limit = if wish.history { wish.lines.unwrap_or(HISTORY) as usize } else { 0 };
+    let mut scrolled = Vec::new();
+    let mut feed = |bytes: &[u8]| {
+        scrolled.extend(unroll.feed(bytes));
+        scrolled.drain(..scrolled.len().saturating_sub(limit));
+        true
     };
+    // From the beginning: only there it is said which screen the program draws on.
+    read(&logs.older(), None, &mut feed)?;
+    let end = read(&logs.out(), None, &mut feed)?.unwrap_or_default();
+    let shown = if wish.history { [scrolled, unroll.pause()].concat() } else { unroll.screen() };
     if print_lines(last(&shown, wish.lines.unwrap_or(u32::MAX))) {
         let sink = Sink::Lines(Box::new(unroll));
-        assemble::block_on(follow::follow(fleet, sight, &path, at, sink))??;
+        assemble::block_on(follow::follow(fleet, sight, &logs.out(), end, sink))??;
     }
     Ok(0)
 }

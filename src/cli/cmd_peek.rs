@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use super::fleet::{self, Whom};
-use super::{loops, print, windows};
+use super::{print, runs, windows};
 use crate::driver::fleet::{Fleet, Sight, View, Words, end_of, not_found};
 use crate::host::words::words;
 use crate::model::Standing;
@@ -36,8 +36,8 @@ fn one(fleet: &Fleet, view: &View, name: &str, count: usize, last: bool) -> Resu
         Some(sight) if last || sight.is_live() => {
             peek(fleet, vec![sight], count)?.pop().ok_or_else(|| windows::not_running(name))
         }
-        Some(_) => Err(windows::not_running(name).hint(format!("what it printed last: swarm peek {name} --last"))),
-        None => a_loop(fleet, name, count),
+        Some(_) => Err(windows::not_running(name).hint(hint(name))),
+        None => a_loop(fleet, name, count, last),
     }
 }
 
@@ -53,14 +53,22 @@ fn peek(fleet: &Fleet, sights: Vec<&Sight>, count: usize) -> Result<Vec<Peeked>>
 }
 
 /// The end of a loop's newest text log.
-fn a_loop(fleet: &Fleet, name: &str, count: usize) -> Result<Peeked> {
-    let Some(found) = loops::find(fleet.home(), name)? else {
+fn a_loop(fleet: &Fleet, name: &str, count: usize, last: bool) -> Result<Peeked> {
+    let Ok(run) = runs::find(fleet.home(), Some(name)) else {
         return Err(Error { code: 2, ..not_found(name).into() });
     };
-    let out = match found.log() {
+    let status = if run.supervisor().is_some() { Standing::Running } else { Standing::Stopped };
+    if status == Standing::Stopped && !last {
+        return Err(Error::failed(format!("loop '{name}' is not running")).hint(hint(name)));
+    }
+    let out = match run.log() {
         Some(log) => end_of(&log, count)
             .map_err(|error| Error::failed(format!("cannot read {}: {}", log.display(), words(&error))))?,
         None => Vec::new(),
     };
-    Ok(Peeked { name: name.to_owned(), status: Standing::Running, out, err: Vec::new() })
+    Ok(Peeked { name: name.to_owned(), status, out, err: Vec::new() })
+}
+
+fn hint(name: &str) -> String {
+    format!("what it printed last: swarm peek {name} --last")
 }

@@ -2,6 +2,7 @@
 //! end and on the end of whoever reads; never by time, but for the short pause that says a screen is complete.
 
 use super::error::{Error, Result};
+use super::ready::woken;
 use super::{fleet, print};
 use crate::agent::unroll::Unroll;
 use crate::driver::fleet::{Fleet, Sight};
@@ -13,7 +14,7 @@ use std::io::{self, stdout};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// How what was read is shown.
 pub(super) enum Sink {
@@ -86,27 +87,26 @@ async fn until_end(tail: &mut Tail, held: Option<&PidFd>, path: &Path, sink: &mu
     held.map_or(Ok(()), |held| crowd.add(held, ENDED))?;
     watch_reader(&crowd)?;
     let mut over = held.is_none();
-    let mut unshown: Option<Instant> = None;
+    // When the first and the latest of the bytes came that may not be shown yet.
+    let mut unshown: Option<(Instant, Instant)> = None;
     let mut piece = Vec::new();
     loop {
-        let mut latest = None;
         while tail.read(&mut piece)? {
             if !sink.take(&piece) {
                 return Ok(false);
             }
-            latest = Some(Instant::now());
+            let now = Instant::now();
+            unshown = Some((unshown.map_or(now, |(first, _)| first), now));
         }
         if over {
             return Ok(sink.pause());
         }
-        unshown = unshown.or(latest);
-        // Without news it is the old pause that goes on, and none that has begun is made longer than the longest.
-        let pause_ends = unshown.map(|since| latest.map_or(since, |latest| latest + PAUSE).min(since + LONGEST));
-        let ready = match pause_ends {
+        let shown_at = unshown.map(|(first, latest)| (latest + PAUSE).min(first + LONGEST));
+        let ready = match shown_at {
             None => crowd.wait().await?,
-            Some(at) => match timeout_at(at, crowd.wait()).await {
-                Ok(ready) => ready?,
-                Err(_elapsed) => {
+            Some(at) => match woken(&crowd, at).await? {
+                Some(ready) => ready,
+                None => {
                     unshown = None;
                     if !sink.pause() {
                         return Ok(false);

@@ -2,7 +2,7 @@
 //! first.
 
 use super::error::{Error, Result};
-use super::runs::{self, Run};
+use super::runs::Run;
 use crate::driver::control::{self, Request};
 use crate::host::clock;
 use crate::host::lock::Holder;
@@ -21,8 +21,10 @@ pub(super) struct Loop {
 
 /// All of them, oldest first. Only the lock of each run is looked at; what it says is read of those that run.
 pub(super) fn running(home: &Home) -> Result<Vec<Loop>> {
-    let folders = home.runs().map_err(|error| Error::failed(format!("cannot list {}: {error}", home.root().display())))?;
-    let held = folders.into_iter().filter(|folder| crate::host::lock::holder(&folder.lock()).is_ok_and(|by| by.is_some()));
+    let folders =
+        home.runs().map_err(|error| Error::failed(format!("cannot list {}: {error}", home.root().display())))?;
+    let held =
+        folders.into_iter().filter(|folder| crate::host::lock::holder(&folder.lock()).is_ok_and(|by| by.is_some()));
     Ok(held.filter_map(Run::load).filter_map(|run| Some(Loop { supervisor: run.supervisor()?, run })).collect())
 }
 
@@ -88,13 +90,5 @@ impl Loop {
     /// From TERM to KILL for its agent.
     pub(super) fn grace(&self) -> Span {
         self.run.board.run.as_ref().map_or(Span::seconds(10), |run| run.policy.grace)
-    }
-
-    /// The newest text log.
-    pub(super) fn log(&self) -> Option<std::path::PathBuf> {
-        let board = &self.run.board;
-        let open = board.open.values().map(|open| open.log).max();
-        let log = open.or(board.last.as_ref().map(|last| last.log))?;
-        Some(runs::log_folder(&self.run.record.folder).join(format!("iteration-{log}.log")))
     }
 }

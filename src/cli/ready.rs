@@ -7,10 +7,10 @@ use super::{assemble, fleet, print};
 use crate::agent::pane::{Dialog, Readiness, ReadyRule, judge};
 use crate::agent::screen::last_lines;
 use crate::driver::fleet::Fleet;
+use crate::host::files;
 use crate::host::process::PidFd;
 use crate::host::ready::Crowd;
 use crate::host::tail::Tail;
-use crate::host::files;
 use crate::journal::WorkerLogs;
 use crate::model::{Entry, Span};
 use crate::report::workers;
@@ -55,7 +55,9 @@ impl Wish {
     pub(super) fn of(matches: &ArgMatches, cmd: &[String]) -> Result<Option<Wish>> {
         let rule = match matches.get_one::<String>("ready-pattern") {
             Some(pattern) => ReadyRule::pattern(pattern).map_err(|error| {
-                Error::usage(format!("--ready-pattern cannot be read: {error}"))
+                // The lines before the last show the place, which a single line cannot.
+                let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                Error::usage(format!("--ready-pattern '{pattern}' cannot be read: {why}"))
                     .hint("it is a regular expression; nothing was made")
             })?,
             None => ReadyRule::of_command(&cmd.iter().map(OsString::from).collect::<Vec<_>>()),
@@ -74,7 +76,9 @@ pub(super) fn wait(fleet: &Fleet, entry: &Entry, wish: &Wish) -> Result<u8> {
         outcome.map_err(|error| Error::failed(format!("cannot find out whether worker '{name}' is ready: {error}")))?;
     match outcome {
         Outcome::Ready => {}
-        Outcome::Late => print::warning(&format!("agent '{name}' did not become ready within {}", seconds(wish.within))),
+        Outcome::Late => {
+            print::warning(&format!("agent '{name}' did not become ready within {}", seconds(wish.within)))
+        }
         Outcome::Dialog(dialog) => {
             print::warning(&format!("agent '{name}' is not ready: {}; {}", dialog.name(), dialog.advice()));
         }
@@ -142,7 +146,6 @@ impl<'a> Wait<'a> {
     async fn watch(&mut self, logs: &WorkerLogs) -> io::Result<Outcome> {
         let deadline = Instant::now() + self.wish.within.duration();
         let from = self.fleet.log_begins(self.entry);
-        // Only to be woken: what is read is thrown away.
         let mut tails = [Tail::new(&logs.out(), from)?, Tail::new(&logs.err(), 0)?];
         let Some(held) = self.entry.shim.as_ref().map_or(Ok(None), PidFd::open)? else { return Ok(Outcome::Ended) };
         let crowd = Crowd::new()?;
@@ -154,17 +157,15 @@ impl<'a> Wait<'a> {
         loop {
             let until = [look_at, self.dialog.map(|(_, since)| since + STANDS)].into_iter().flatten().min();
             let until = until.unwrap_or(deadline).min(deadline);
-            match timeout_at(until, crowd.wait()).await {
-                Ok(ready) => {
-                    if ready?.contains(&ENDED) {
-                        return Ok(Outcome::Ended);
-                    }
-                    drain(&mut tails)?;
+            match woken(&crowd, until).await? {
+                Some(by) if by.contains(&ENDED) => return Ok(Outcome::Ended),
+                Some(_) => {
+                    tails.iter_mut().try_for_each(|tail| tail.wake().and_then(|()| tail.skip()))?;
                     let now = Instant::now();
                     let first = *since.get_or_insert(now);
                     look_at = Some((now + PAUSE).min(first + LONGEST));
                 }
-                Err(_elapsed) => {
+                None => {
                     (since, look_at) = (None, None);
                     if let Some(outcome) = self.look(logs, from)? {
                         return Ok(outcome);
@@ -216,13 +217,12 @@ fn logged(logs: &WorkerLogs, from: u64) -> io::Result<String> {
     Ok(lines.concat().join("\n"))
 }
 
-fn drain(tails: &mut [Tail]) -> io::Result<()> {
-    let mut piece = Vec::new();
-    for tail in tails {
-        tail.wake()?;
-        while tail.read(&mut piece)? {}
+/// Who can be read, or `None` once it is late: also if there is always somebody.
+pub(super) async fn woken(crowd: &Crowd, until: Instant) -> io::Result<Option<Vec<u64>>> {
+    match Instant::now() < until {
+        true => timeout_at(until, crowd.wait()).await.ok().transpose(),
+        false => Ok(None),
     }
-    Ok(())
 }
 
 /// It printed something.

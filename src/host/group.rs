@@ -140,7 +140,7 @@ impl Group {
     fn kill(&self) {
         if !self.reaped {
             self.signal(Signal::SIGSTOP);
-            process::signal_descendants(self.id().as_raw(), Signal::SIGKILL);
+            process::signal_descendants(self.id().as_raw(), Signal::SIGKILL, &|_| false);
             self.signal(Signal::SIGKILL);
         }
     }

@@ -190,27 +190,29 @@ pub fn children(pid: i32) -> Vec<i32> {
 }
 
 /// Everything below `pid` that still runs, parents before their children. A snapshot: who forks meanwhile escapes it.
-pub fn descendants(pid: i32) -> Vec<ProcessId> {
+///
+/// Whoever `spared` names is left out, with everything below it.
+pub fn descendants(pid: i32, spared: &dyn Fn(i32) -> bool) -> Vec<ProcessId> {
     let mut found = Vec::new();
-    visit_descendants(pid, &mut |id, _| found.push(id));
+    visit_descendants(pid, spared, &mut |id, _| found.push(id));
     found
 }
 
 /// Sends `signal` to everything below `pid`. A snapshot too: repeat it until nothing is left.
-pub fn signal_descendants(pid: i32, signal: Signal) {
+pub fn signal_descendants(pid: i32, signal: Signal, spared: &dyn Fn(i32) -> bool) {
     // A process that ended meanwhile, or belongs to another user, cannot be signalled; both show in the next look.
-    visit_descendants(pid, &mut |_, held| drop(held.signal(signal)));
+    visit_descendants(pid, spared, &mut |_, held| drop(held.signal(signal)));
 }
 
 /// Shows every living descendant with a descriptor that is surely its own: it was opened before the parent was compared.
-fn visit_descendants(root: i32, visit: &mut dyn FnMut(ProcessId, &PidFd)) {
+fn visit_descendants(root: i32, spared: &dyn Fn(i32) -> bool, visit: &mut dyn FnMut(ProcessId, &PidFd)) {
     let Ok(boot_id) = boot_id() else { return };
     let mut parents = vec![root];
     while let Some(parent) = parents.pop() {
         for pid in children(parent) {
             let Ok(held) = PidFd::of_pid(pid) else { continue };
             let Ok(stat) = stat(pid) else { continue };
-            if stat.parent != parent {
+            if stat.parent != parent || spared(pid) {
                 continue;
             }
             if !stat.zombie {

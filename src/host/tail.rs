@@ -63,6 +63,15 @@ impl Tail {
         }
     }
 
+    /// Leaves out what there is now, for who only wants to be woken.
+    pub fn skip(&mut self) -> io::Result<()> {
+        if let Some(open) = &mut self.open {
+            open.at = open.file.metadata()?.len();
+        }
+        // What comes in between is told of again; it is read to find a new file of the name.
+        self.read(&mut Vec::new()).map(drop)
+    }
+
     /// Opens the file that has the name now. While there is none, the folder is watched for it.
     fn open_named(&mut self, from: u64) -> io::Result<Option<Open>> {
         let mut found = open(&self.path)?;
@@ -113,7 +122,9 @@ fn open(path: &Path) -> io::Result<Option<File>> {
 
 fn is_named(file: &File, path: &Path) -> bool {
     let identity = |file: std::fs::Metadata| (file.dev(), file.ino());
-    file.metadata().map(identity).is_ok_and(|ours| path.symlink_metadata().map(identity).is_ok_and(|named| named == ours))
+    file.metadata()
+        .map(identity)
+        .is_ok_and(|ours| path.symlink_metadata().map(identity).is_ok_and(|named| named == ours))
 }
 
 #[cfg(test)]
@@ -184,6 +195,22 @@ mod tests {
         assert_eq!(told(&mut tail), "");
         append(&path, "e");
         assert_eq!(told(&mut tail), "e");
+    }
+
+    #[test]
+    fn what_is_skipped_is_told_of_again_when_it_grows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        append(&path, "a");
+        let mut tail = Tail::new(&path, 0).unwrap();
+        tail.skip().unwrap();
+        assert_eq!(rest(&mut tail), "");
+        std::fs::rename(&path, folder.path().join("log.1")).unwrap();
+        append(&path, "b");
+        tail.wake().unwrap();
+        tail.skip().unwrap();
+        append(&path, "c");
+        assert_eq!(told(&mut tail), "c", "of the new one");
     }
 
     #[test]

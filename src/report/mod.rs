@@ -12,9 +12,11 @@
 //! | [`loop_log`] | `loop.log` |
 //! | [`events`] | `--format json` and `--on-event` |
 //! | [`status`], [`table`], [`explain`] | what `swarm loop status`, `swarm loop ls` and `swarm explain` print |
-//! | [`workers`] | what `swarm ls` and `swarm status` print |
+//! | [`workers`] | what `swarm ls`, `swarm status` and `swarm peek` print |
+//! | [`doctor`] | what `swarm doctor` prints |
 //! | [`words`] | the words for all of them |
 
+pub mod doctor;
 pub mod events;
 pub mod explain;
 mod figures;

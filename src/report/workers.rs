@@ -1,8 +1,9 @@
-//! Workers in words: `swarm ls` and `swarm status`. The columns, the ages and the sentence are the predecessor's.
+//! Workers in words: `swarm ls`, `swarm status` and `swarm peek`. The columns, the ages and the sentence are the predecessor's.
 
 use super::words::signal_name;
 use crate::model::{Ending, Entry, Exit, Oom, Standing, Status, Wall};
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
 /// The columns of the table.
 const HEAD: [&str; 6] = ["NAME", "STATUS", "PID/WINDOW", "STARTED", "WORKTREE", "TAG"];
@@ -44,7 +45,7 @@ fn cells(entry: &Entry, now: Wall, zone: &TimeZone) -> [String; 6] {
 }
 
 /// A state file may be written by anybody: what would move the cursor is shown, not sent.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
@@ -127,15 +128,17 @@ pub fn json_one(worker: &Entry) -> String {
 }
 
 /// The last lines of one worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Peeked {
     /// Its name.
     pub name: String,
     /// Does it run?
     pub status: Standing,
     /// What it printed last, at most as many lines as were asked for.
+    #[serde(rename = "lines")]
     pub out: Vec<String>,
     /// The same of its standard error, if that is apart.
+    #[serde(rename = "stderr")]
     pub err: Vec<String>,
 }
 
@@ -149,7 +152,9 @@ impl Peeked {
             (true, _) => count,
             (false, true) => 0,
             // One line of its part is the one above it.
-            (false, false) => self.err.len().min((count / 2).max(count.saturating_sub(self.out.len())).saturating_sub(1)),
+            (false, false) => {
+                self.err.len().min((count / 2).max(count.saturating_sub(self.out.len())).saturating_sub(1))
+            }
         };
         let err = last(&self.err, err);
         let below: &[&str] = if err.is_empty() || self.out.is_empty() { &[] } else { &[ERR_BELOW] };
@@ -160,11 +165,7 @@ impl Peeked {
 
     /// One object: `name`, `status`, `lines`, `stderr`.
     pub fn json(&self) -> String {
-        serde_json::to_string_pretty(&self.value()).unwrap_or_default() + "\n"
-    }
-
-    fn value(&self) -> serde_json::Value {
-        serde_json::json!({"name": self.name, "status": self.status, "lines": self.out, "stderr": self.err})
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 }
 
@@ -179,8 +180,7 @@ pub fn peeked(all: &[Peeked], count: usize) -> String {
 
 /// The same as a list.
 pub fn peeked_json(all: &[Peeked]) -> String {
-    let values: Vec<serde_json::Value> = all.iter().map(Peeked::value).collect();
-    serde_json::to_string_pretty(&values).unwrap_or_default() + "\n"
+    serde_json::to_string_pretty(all).unwrap_or_default() + "\n"
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use super::look::Sight;
 use super::{Fleet, Result, Trouble};
 use crate::agent::screen::{Screen, last_lines};
 use crate::engine::{Board, Stamped};
+use crate::host::words::words;
 use crate::host::{files, pane_log};
 use crate::journal::{FileJournal, WorkerLogs};
 use crate::model::Entry;
 use crate::runtime::process::WINDOW_SIZE;
-use crate::runtime::tmux::{Capture, Pane, Server, Target};
+use crate::runtime::tmux::{Capture, Server, Target, TmuxError};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -150,14 +151,22 @@ fn open(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Panes that are to be looked at, by what one call of tmux can show.
+/// Panes that are to be looked at, by the call of tmux that shows them.
 #[derive(Default)]
-struct Panes(BTreeMap<(Option<String>, bool), Vec<(String, Target)>>);
+struct Panes(BTreeMap<Call, Vec<(String, Target)>>);
+
+/// What one call of tmux can show.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Call {
+    socket: Option<String>,
+    /// Nothing of what scrolled off: a program that draws on the alternate screen has nothing to do with it.
+    whole: bool,
+}
 
 impl Panes {
     fn ask_for(&mut self, sight: &Sight) {
         if let (Some(window), Some(pane)) = (&sight.entry.tmux, &sight.pane) {
-            let call = (window.socket.clone(), is_whole(pane));
+            let call = Call { socket: window.socket.clone(), whole: pane.alternate_on };
             self.0.entry(call).or_default().push((sight.entry.name.clone(), pane.target()));
         }
     }
@@ -165,7 +174,7 @@ impl Panes {
     /// What stands in them, by the workers' names; nothing of one that is gone by now.
     fn look(self, count: usize) -> Result<BTreeMap<String, Vec<u8>>> {
         let mut screens = BTreeMap::new();
-        for ((socket, whole), asked) in self.0 {
+        for (Call { socket, whole }, asked) in self.0 {
             let (names, targets): (Vec<String>, Vec<Target>) = asked.into_iter().unzip();
             let scrolled = u32::try_from(count).unwrap_or(u32::MAX);
             let what = if whole { Capture::Screen } else { Capture::History(scrolled) };
@@ -176,17 +185,12 @@ impl Panes {
     }
 }
 
-/// A program that draws on the alternate screen has nothing to do with what scrolled off before it came.
-fn is_whole(pane: &Pane) -> bool {
-    pane.alternate_on
-}
-
-fn cannot_look(error: &crate::runtime::tmux::TmuxError) -> Trouble {
+fn cannot_look(error: &TmuxError) -> Trouble {
     Trouble::failed(format!("cannot look into the windows: {error}"))
 }
 
 fn cannot_read(path: &Path, error: &io::Error) -> Trouble {
-    Trouble::failed(format!("cannot read {}: {}", path.display(), crate::host::words::words(error)))
+    Trouble::failed(format!("cannot read {}: {}", path.display(), words(error)))
 }
 
 #[cfg(test)]

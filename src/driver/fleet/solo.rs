@@ -113,9 +113,12 @@ impl Solo<'_> {
             clock: RealClock::new()?,
             workspace: self.space(Vec::new())?,
             audience: Witness { launched: None },
-            orders: Given(stop.map(|_| Order::Ask(Ask::Stop { signal: Signal::SIGTERM as i32, at_once: true }))),
+            orders: Nobody,
         };
         let mut driver = Driver::new(SoloPlan, board, parts);
+        if stop.is_some() {
+            driver.then(Input::Asked(Ask::Stop { signal: Signal::SIGTERM as i32, at_once: true }));
+        }
         match driver.run(Input::Resume { boot_id }).await {
             Outcome::Finished(_) | Outcome::Left => {
                 end_of(driver.board()).ok_or_else(|| io::Error::other("its end is not recorded"))
@@ -169,14 +172,11 @@ impl Audience for Witness {
     }
 }
 
-/// One order, and no other.
-struct Given(Option<Order>);
+/// Nobody commands.
+struct Nobody;
 
-impl Orders for Given {
+impl Orders for Nobody {
     async fn next(&mut self) -> Order {
-        match self.0.take() {
-            Some(order) => order,
-            None => std::future::pending().await,
-        }
+        std::future::pending().await
     }
 }

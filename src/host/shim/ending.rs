@@ -3,7 +3,7 @@
 use super::flow::Flow;
 use super::tty::Tty;
 use super::view::View;
-use super::{KILL, oom};
+use super::{KILL, oom, spared};
 use crate::host::record::Writer;
 use crate::host::words::words;
 use crate::host::{failpoint, process};
@@ -244,7 +244,7 @@ impl<'a> Ending<'a> {
 
     fn signal_all(&self, signal: Signal) {
         self.signal_group(signal);
-        process::signal_descendants(std::process::id().cast_signed(), signal);
+        process::signal_descendants(ourselves(), signal, &spared::is_spared);
     }
 
     fn ask(&mut self, signal: Signal) {
@@ -309,7 +309,7 @@ impl<'a> Ending<'a> {
                     self.insist(next);
                 }
             }
-            Phase::Running | Phase::HungUp { .. } if self.alone || self.keep_children => {
+            Phase::Running | Phase::HungUp { .. } if self.keep_children || self.is_done() => {
                 self.phase = Phase::Draining { since: now };
             }
             Phase::Running | Phase::HungUp { .. } => {
@@ -317,18 +317,23 @@ impl<'a> Ending<'a> {
                 self.signal_all(Signal::SIGCONT);
                 self.phase = Phase::Asking { until: now + ASK };
             }
-            Phase::Asking { .. } | Phase::Killing { .. } if self.alone => self.phase = Phase::Draining { since: now },
+            Phase::Asking { .. } | Phase::Killing { .. } if self.is_done() => self.phase = Phase::Draining { since: now },
             Phase::Asking { until } if now >= until => {
                 self.signal_all(Signal::SIGKILL);
                 self.phase = Phase::Killing { until: now + UNKILLABLE };
             }
             Phase::Killing { until } if now >= until => {
-                self.left = process::descendants(std::process::id().cast_signed());
+                self.left = process::descendants(ourselves(), &spared::is_spared);
                 self.phase = Phase::Draining { since: now };
             }
             Phase::Killing { .. } => self.signal_all(Signal::SIGKILL),
             Phase::Asking { .. } | Phase::Draining { .. } => {}
         }
+    }
+
+    /// Is nobody left below us but those who are not ours to end?
+    fn is_done(&self) -> bool {
+        self.alone || process::children(ourselves()).into_iter().all(spared::is_spared)
     }
 
     /// Is there nothing more to wait for? A full disk is waited for until somebody tells us to end everything.
@@ -360,4 +365,8 @@ impl<'a> Ending<'a> {
         record.ended(&exit)?;
         failpoint::hit("shim-after-ended")
     }
+}
+
+fn ourselves() -> i32 {
+    std::process::id().cast_signed()
 }

@@ -28,6 +28,7 @@ mod ending;
 mod flow;
 mod oom;
 mod pump;
+mod spared;
 mod tty;
 mod view;
 mod worker;

@@ -4,6 +4,7 @@
 use super::reap;
 use super::window::{Arrived, Spot, Window};
 use crate::host::handover::{Handover, Parcel};
+use crate::host::order::MARK;
 use crate::host::process::PidFd;
 use crate::model::LaunchError;
 use crate::runtime::tmux::Opened;
@@ -41,6 +42,8 @@ impl Shim {
         let (ours, theirs) = Handover::pair()?;
         let mut command = Command::new(program);
         command.arg0("swarm").arg("shim").arg(run_folder);
+        // We may be below a worker ourselves: what we start is not of its attempt.
+        command.env_remove(MARK);
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
         let pid = command.spawn()?.id().cast_signed();
         // The command holds their end of the socket too.

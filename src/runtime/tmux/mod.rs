@@ -38,6 +38,7 @@ pub use version::Version;
 
 use call::Answer;
 use list::List;
+use crate::host::order::MARK;
 use std::ffi::OsString;
 use std::process::Command;
 use std::time::Duration;
@@ -99,7 +100,8 @@ impl Server {
             None => tmux,
         };
         let mut command = tmux.into_command();
-        command.env_remove("TMUX").env_remove("TMUX_PANE");
+        // A server that it starts is of no attempt, though we may be below a worker.
+        command.env_remove("TMUX").env_remove("TMUX_PANE").env_remove(MARK);
         command
     }
 
