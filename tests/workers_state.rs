@@ -288,7 +288,7 @@ fn f22_a_worker_whose_run_is_damaged_or_gone_is_lost_and_never_run_again() {
             until("it sleeps", || (fleet::command_line(pid) == "sleep 300").then_some(()));
             let path = fleet.home().join("workers").join(fleet.entry("one")["run"].as_str().unwrap()).join(damage);
             let shim = fleet.shim("one");
-            [shim, pid].map(drop_process);
+            [shim, pid].into_iter().for_each(drop_process);
             match path.is_dir() {
                 true => std::fs::remove_dir_all(&path).unwrap(),
                 false => std::fs::write(&path, "damaged").unwrap(),
