@@ -166,7 +166,7 @@ fn the_trust_dialog_is_not_ready() {
 #[test]
 fn the_question_about_the_key_is_not_ready() {
     let Some(desk) = Desk::new(&scenario(), |memory| memory["customApiKeyResponses"] = json!({})) else { return };
-    stands_in_the_way(&desk, desk.spawn("10"), &["API key"]);
+    stands_in_the_way(&desk, desk.spawn("10"), &["API_KEY"]);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn the_bypass_warning_is_not_ready() {
     let Some(desk) = Desk::new(&scenario(), |memory| memory["bypassPermissionsModeAccepted"] = json!(false)) else {
         return;
     };
-    stands_in_the_way(&desk, desk.spawn("10"), &["bypass"]);
+    stands_in_the_way(&desk, desk.spawn("10"), &["--dangerously-skip-permissions"]);
 }
 
 #[test]
