@@ -160,7 +160,9 @@ fn whole_or_nothing(fleet: &Fleet, told: &fleet::Told, before: &fleet::Things, w
     } else {
         assert!(matches!(told.code, 1 | 74) && told.errors().len() == 1, "{what}: {told:#?}");
     }
-    fleet.nobody_is_left();
+    fleet.nobody_is_left_after(what);
+    // A clean leaves the folder of the worktrees.
+    let _ = std::fs::remove_dir(fleet.path("repo-worktrees"));
     assert_eq!(fleet.things(), *before, "{what}: {told:#?}");
 }
 

@@ -17,7 +17,7 @@ mod meeting;
 #[path = "support/scratch.rs"]
 mod scratch;
 
-use fleet::{Fleet, MODES, Started, Told, is_over, tell};
+use fleet::{Fleet, MODES, Started, Told, is_over, tell, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -280,11 +280,15 @@ fn f22_a_worker_whose_run_is_damaged_or_gone_is_lost_and_never_run_again() {
     for mode in MODES {
         for damage in ["journal", "attempts/1.1/record", "attempts", "run.json", ""] {
             let fleet = Fleet::new();
-            let begun = fleet.meeting("begun");
-            let pid = fleet.hold(mode, "one", &[], &begun);
+            let (begun, go) = fleet.meetings();
+            let script = "echo $$ >$MEET/begun; read -r x <$MEET/go; exec sleep 300";
+            fleet.spawn(mode, "one", &[], &["sh", "-c", script]);
+            let pid = Pid::from_raw(begun.hear().trim().parse().unwrap());
+            go.say("go\n");
+            until("it sleeps", || (fleet::command_line(pid) == "sleep 300").then_some(()));
             let path = fleet.home().join("workers").join(fleet.entry("one")["run"].as_str().unwrap()).join(damage);
             let shim = fleet.shim("one");
-            [shim, pid].map(drop_process);
+            [shim, pid].into_iter().for_each(drop_process);
             match path.is_dir() {
                 true => std::fs::remove_dir_all(&path).unwrap(),
                 false => std::fs::write(&path, "damaged").unwrap(),

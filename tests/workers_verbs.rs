@@ -685,7 +685,7 @@ fn wait_for_several_and_for_all() {
     let waiting =
         [Started::new(fleet.swarm(&["wait", "--all"])), Started::new(fleet.swarm(&["wait", "window", "proc"]))];
     waiting.iter().for_each(|waiting| waiting.holds(2, "[pidfd]"));
-    pids.map(|pid| kill(pid, Signal::SIGTERM).unwrap());
+    pids.iter().for_each(|pid| kill(*pid, Signal::SIGTERM).unwrap());
     for waiting in waiting {
         let told = waiting.finish();
         let mut lines: Vec<&str> = told.out.lines().collect();

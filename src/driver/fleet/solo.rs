@@ -3,6 +3,7 @@
 
 use super::environment::Change;
 use super::plan::WorkerPlan;
+use super::rebuild;
 use super::signals::{Signals, UntilLaunched};
 use super::work::WorkerSpace;
 use crate::driver::real::{FactsFile, RealClock};
@@ -12,8 +13,8 @@ use crate::driver::{Driver, Outcome, Parts};
 use crate::engine::{Ask, Board, Input, SoloPlan, Stamped, board::Open};
 use crate::host::{clock, process};
 use crate::journal::{FileJournal, RunFolder, WorkerLogs};
-use crate::model::{AttemptId, Exit, Handle, RunEnding, RunId, Sign, Span, Status, WorkerEnd};
-use crate::runtime::process::{ProcessRuntime, Spot, live_attempts};
+use crate::model::{AttemptId, Ending, Exit, Handle, RunEnding, RunId, Sign, Span, Status, WorkerEnd};
+use crate::runtime::process::{ProcessRuntime, Spot, Standing, live_attempts};
 use crate::runtime::tmux::Opened;
 use nix::sys::signal::Signal;
 use std::io;
@@ -100,6 +101,11 @@ impl Solo<'_> {
         let mut board = Board::replay(&facts);
         if let Some(end) = end_of(&board).filter(|_| board.finished.is_some()) {
             return Ok(end);
+        }
+        if end_of(&board).is_none() && rebuild::stands(self.folder) == Standing::Never {
+            // It was started once, and its record is lost. The engine would take it for one to be started yet.
+            let exit = Exit::plain(Status::Lost);
+            return Ok(WorkerEnd { exit, ending: Ending::Lost, at: clock::now().wall });
         }
         let mut journal = FactsFile::new(journal);
         let boot_id = process::boot_id()?.to_owned();
