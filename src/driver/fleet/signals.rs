@@ -55,16 +55,48 @@ pub(super) fn interrupted(signal: i32) -> Trouble {
 
 /// While a worker is launched: a signal ends it, and once it is launched it is left.
 pub(super) struct UntilLaunched<'a> {
-    pub(super) signals: &'a mut Signals,
-    pub(super) launched: Rc<Notify>,
+    signals: &'a mut Signals,
+    launched: Rc<Notify>,
+    /// A signal came.
+    ending: bool,
+}
+
+impl<'a> UntilLaunched<'a> {
+    /// `launched` is notified when the worker is.
+    pub(super) fn new(signals: &'a mut Signals, launched: Rc<Notify>) -> UntilLaunched<'a> {
+        UntilLaunched { signals, launched, ending: false }
+    }
 }
 
 impl Orders for UntilLaunched<'_> {
     async fn next(&mut self) -> Order {
         tokio::select! {
             biased;
-            signal = self.signals.next() => Order::Ask(Ask::Stop { signal, at_once: true }),
-            () = self.launched.notified() => Order::Leave,
+            signal = self.signals.next() => {
+                self.ending = true;
+                Order::Ask(Ask::Stop { signal, at_once: true })
+            }
+            // What is launched after a signal is being ended: left now it would pass for a worker that runs.
+            () = self.launched.notified(), if !self.ending => Order::Leave,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use nix::sys::signal::{Signal, raise};
+
+    #[tokio::test]
+    async fn a_worker_that_is_launched_after_a_signal_is_not_left() {
+        let mut signals = Signals::listen().unwrap();
+        let launched = Rc::new(Notify::new());
+        let mut orders = UntilLaunched::new(&mut signals, launched.clone());
+        raise(Signal::SIGHUP).unwrap();
+        let stop = Ask::Stop { signal: Signal::SIGHUP as i32, at_once: true };
+        assert!(matches!(orders.next().await, Order::Ask(asked) if asked == stop));
+        launched.notify_one();
+        assert!(orders.next().now_or_never().is_none(), "its end is waited for");
     }
 }
