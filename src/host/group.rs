@@ -168,6 +168,19 @@ impl Group {
         }
     }
 
+    /// Blocks until the leader and everybody in its group has ended, at most so long.
+    fn wait_for_all(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        self.ended.get().wait(within);
+        let leader = self.id().as_raw();
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let others = pids.filter(|pid| *pid != leader && process::stat(*pid).is_ok_and(|stat| stat.group == leader));
+        for other in others.filter_map(|pid| PidFd::of_pid(pid).ok()) {
+            other.wait(deadline.saturating_duration_since(Instant::now()));
+        }
+    }
+
     /// Ends what the leader left in its group, and reaps it: a supervisor inherits what its children leave behind.
     async fn clear(&self) {
         let deadline = Instant::now() + CLEARING;
@@ -203,7 +216,7 @@ impl Drop for Group {
         }
         if !self.notice.is_zero() {
             self.signal(Signal::SIGTERM);
-            self.ended.get().wait(self.notice);
+            self.wait_for_all(self.notice);
         }
         self.kill();
         let leader = self.id();
@@ -352,7 +365,7 @@ mod tests {
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         let mut begun = pipe::OpenOptions::new().read_write(true).open_receiver(&fifo).unwrap();
         let script = format!(
-            "trap 'rm {lock}; exit' TERM; touch {lock}; echo ready >{fifo}; while :; do sleep 300 & wait; done",
+            "(trap 'sleep 0.1; rm {lock}; exit' TERM; touch {lock}; echo ready >{fifo}; sleep 300 & wait) & wait",
             lock = lock.display(),
             fifo = fifo.display()
         );
