@@ -3,9 +3,9 @@
 use super::look::{Life, Sight};
 use super::solo::Solo;
 use super::{DEFAULT_GRACE, Fleet, Kind, PATIENCE, Result, Trouble, spawn, stranger, undo};
-use crate::host::git::worktree;
+use crate::host::git::worktree::{self, GitError};
 use crate::host::limits;
-use crate::model::{Entry, Span, Standing, WorkerEnd};
+use crate::model::{Entry, Span, Standing, WorkerEnd, Worktree};
 use crate::runtime::tmux::Server;
 use futures_util::stream::{self, StreamExt};
 
@@ -105,7 +105,11 @@ impl Fleet {
     /// Removes the worktree of a worker that does not run. Uncommitted or unmerged work is refused, unless `force`.
     pub async fn remove_worktree(&self, entry: &Entry, force: bool) -> Result<Option<Cleaned>> {
         let Some(tree) = &entry.worktree else { return Ok(None) };
-        let repository = worktree::repository(&tree.base_repo).await.map_err(spawn::of_git)?;
+        let repository = match worktree::repository(&tree.base_repo).await {
+            Ok(repository) => repository,
+            Err(GitError::NoRepository { .. } | GitError::Path { .. }) => return without_repository(&entry.name, tree),
+            Err(error) => return Err(spawn::of_git(error)),
+        };
         let made = tree.made_branch.unwrap_or(false).then_some(tree.branch.as_str());
         let removed = worktree::remove(&repository, &tree.path, made, force).await.map_err(spawn::of_git)?;
         for left in &removed.left {
@@ -150,6 +154,16 @@ impl Fleet {
                 self.warn(format!("{} is left: {error}", log.display()));
             }
         }
+    }
+}
+
+/// The repository was removed, and no git can say what would be lost: what still stands there is left to a person.
+fn without_repository(name: &str, tree: &Worktree) -> Result<Option<Cleaned>> {
+    let (path, repository) = (tree.path.display(), tree.base_repo.display());
+    match tree.path.try_exists() {
+        Ok(false) => Ok(None),
+        _ => Err(Trouble::failed(format!("the repository {repository} of the work tree {path} is gone"))
+            .hint(format!("`swarm clean {name} --no-rm-worktree` forgets the worker and leaves the work tree"))),
     }
 }
 

@@ -177,12 +177,15 @@ impl Fleet {
             return Err(trouble);
         }
         let logs = self.home.worker_logs(&spawn.name);
+        // Whatever stands in them afterwards is of this spawn.
+        let new_logs: Vec<PathBuf> = logs.all().into_iter().filter(|log| !log.exists()).collect();
         let begun = self.begin(spawn, &draft, &folder, made, &logs, &mut signals).await;
         match begun {
             Ok(spawned) => Ok(spawned),
             Err(trouble) => {
                 self.warn("spawn failed, cleaning up partial state".to_owned());
                 undo::died(&folder, Some(&logs)).await.into_iter().for_each(|left| self.warn(left));
+                new_logs.iter().filter_map(|log| undo::remove_log(log)).for_each(|left| self.warn(left));
                 if let Err(error) = self.release(&draft.entry, take) {
                     self.warn(format!("worker '{}' is left in the registry ({error}); try `swarm ls`", spawn.name));
                 } else {

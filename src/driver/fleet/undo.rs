@@ -64,8 +64,12 @@ async fn remove_worktree(intent: &Intent) -> Vec<String> {
 /// A log without a byte was made by this spawn, or is of no use to anybody.
 fn remove_empty(log: &Path) -> Option<String> {
     let empty = log.metadata().is_ok_and(|log| log.is_file() && log.len() == 0);
-    let removed = if empty { files::remove(log) } else { Ok(()) };
-    removed.err().map(|error| format!("{} is left ({error}); remove it with: rm '{}'", log.display(), log.display()))
+    if empty { remove_log(log) } else { None }
+}
+
+/// Removes a log if it is there; what is left, in words.
+pub(super) fn remove_log(log: &Path) -> Option<String> {
+    files::remove(log).err().map(|error| format!("{} is left ({error}); remove it with: rm '{}'", log.display(), log.display()))
 }
 
 /// Removes the folder of a run that is nobody's any more.
