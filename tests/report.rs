@@ -301,6 +301,7 @@ fn a_person_reads_a_night() {
             plan: Some(("IMPLEMENTATION_PLAN.md", &boxes)),
             policy: &Policy { iterations: Some(15), ..Policy::default() },
             logs: ".loop-logs",
+            window: None,
             warnings: &["nothing in PROMPT.md resembles the done pattern".into()],
         });
         play(reporter, &night());
@@ -364,6 +365,7 @@ fn status(facts: &[Stamped], supervisor: Option<i32>, worker_alive: bool, now: N
         who: &who,
         folder: Path::new("/src/web"),
         logs: Path::new("/src/web/.loop-logs"),
+        window: None,
         supervisor,
         worker_alive,
         now,

@@ -5,7 +5,8 @@ use super::figures::{plural, spent, usd};
 use super::{figures, when};
 use crate::engine::fact::Wait;
 use crate::engine::{Board, Policy};
-use crate::model::{Boxes, Ending, Note, Oom, RunEnding, Span, Status, StopCause, Wall};
+use crate::host::words::shell;
+use crate::model::{Boxes, Ending, Note, Oom, RunEnding, Span, Status, StopCause, Wall, Window};
 use jiff::tz::TimeZone;
 
 /// An ending's word in events and JSON. A format: words are added, never changed.
@@ -36,6 +37,21 @@ pub fn ending_word(ending: &Ending) -> &'static str {
         Ending::Interrupted => "interrupted",
         Ending::Lost => "lost",
     }
+}
+
+/// The command that shows a window.
+pub fn to_see(window: &Window) -> String {
+    // What tmux takes for an index or a pane shows the session, and the window is found there by eye.
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    let begins = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let by_name = window.window.starts_with(begins) && window.window.chars().all(is_name);
+    let target = if by_name { format!("{}:{}", window.session, window.window) } else { window.session.clone() };
+    let server = match &window.socket {
+        Some(path) if path.contains('/') => format!(" -S {}", shell(path.as_ref())),
+        Some(name) => format!(" -L {}", shell(name.as_ref())),
+        None => String::new(),
+    };
+    format!("tmux{server} attach -t {}", shell(target.as_ref()))
 }
 
 /// How an iteration ended, as a phrase. Times are said as seen at `at`.

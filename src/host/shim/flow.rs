@@ -44,7 +44,7 @@ impl Flow {
         let (out_pump, out_from, out_end) = Pump::to_log(out).map_err(StartError::with("open", out))?;
         let (err_pump, err_end) = Pump::to_file_with_first_byte(err)?;
         // Nothing to look at is no reason not to work.
-        let view = show.as_deref().filter(|_| tty.is_some()).and_then(|log| View::of(log).ok());
+        let view = show.as_ref().filter(|_| tty.is_some()).and_then(|show| View::of(show).ok());
         let flow = Flow { pumps: vec![out_pump, err_pump], view, out_from, out_name: file_name(out) };
         Ok((flow, Given { stdin, out: out_end, err: err_end }))
     }
