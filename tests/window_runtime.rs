@@ -519,7 +519,7 @@ async fn ctrl_z_does_not_leave_it_stopped() {
 async fn a_worker_that_lost_the_foreground_gets_it_back() {
     let mut bench = Bench::new();
     // An interactive shell puts its job in the foreground, and is killed before it takes it back.
-    let script = "bash -ic 'kill -9 $$' 2>/dev/null; echo ready; read line; exit $line";
+    let script = "bash --norc -ic 'kill -9 $$' 2>/dev/null; echo ready; read line; exit $line";
     bench.launch(&bench.shell(script)).await;
     bench.wait_for_screen("ready");
     bench.press(&["8", "Enter"]);
