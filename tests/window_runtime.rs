@@ -125,7 +125,8 @@ impl Bench {
     }
 
     fn on(desk: Desk) -> Bench {
-        let runtime = ProcessRuntime::with_shim_in_window(&desk.run_folder(), desk.spot(), Path::new(SWARM)).unwrap();
+        let spot = desk.spot();
+        let runtime = ProcessRuntime::with_shim_in_window(&desk.run_folder(), spot, Path::new(SWARM)).unwrap();
         Bench { desk, runtime }
     }
 
@@ -270,7 +271,7 @@ async fn an_interactive_worker_has_the_terminal_and_is_in_its_foreground() {
         stty size >&3
         cut -d' ' -f5,8 /proc/$$/stat >&3
         cat /proc/$$/status | grep SigBlk >&3
-        ls /proc/$$/fd | tr '\\n' ' ' >&3
+        (ls /proc/$$/fd | tr '\\n' ' ') >&3
         mv report.new report
         printf 'name? ' > /dev/tty
         read name < /dev/tty
@@ -599,6 +600,28 @@ async fn a_worker_outlives_its_launcher_and_is_adopted() {
     let bench = bench.renewed();
     wait_until("the end of the window", || bench.desk.windows().is_empty());
     bench.assert_gone();
+}
+
+#[tokio::test]
+async fn the_last_words_of_a_worker_are_in_the_log_of_its_window() {
+    for _ in 0..20 {
+        let desk = Desk::new("");
+        let log = desk.folder.join("pane.log");
+        let go = desk.folder.join("go");
+        nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut bench = Bench::on(desk);
+        let launch = bench.shell("read line < go; seq 1 20000; printf LAST");
+        bench.launch(&launch).await;
+        let Bench { desk, runtime } = bench;
+        // Without a supervisor the window closes as soon as its worker has ended.
+        drop(runtime);
+        fs::write(go, "\n").unwrap();
+        wait_until("the end", || desk.windows().is_empty());
+        wait_until("the log's end", || processes_of(&log).is_empty());
+        let log = fs::read(log).unwrap();
+        let end = String::from_utf8_lossy(&log[log.len().saturating_sub(40)..]).into_owned();
+        assert!(end.contains("20000\r\nLAST"), "{end:?}");
+    }
 }
 
 #[tokio::test]

@@ -391,6 +391,24 @@ fn an_undo_brings_everything_back() {
 }
 
 #[test]
+fn what_a_rival_made_first_is_not_taken_back() {
+    isolated("what_a_rival_made_first_is_not_taken_back", async || {
+        for step in ["branch --no-track", "worktree add"] {
+            let place = Place::new();
+            // Whoever comes first makes the same, in the very moment before.
+            fake_git(&format!("case \" $* \" in *' {step} '*) (GIT \"$@\");; esac; GIT \"$@\""));
+            let repo = place.found().await;
+            let mut added = Added::nothing(&place.path("repo-worktrees/w"), "w");
+            let error = add(&repo, &mut added).await.unwrap_err().to_string();
+            assert!(error.contains("already exists"), "{error}");
+            undo(&repo, &added).await;
+            assert!(!place.git(&["branch", "--list", "w"]).is_empty(), "{step}");
+            assert_eq!(added.path.join("file").exists(), step == "worktree add");
+        }
+    });
+}
+
+#[test]
 fn a_folder_that_git_has_forgotten_is_named() {
     isolated("a_folder_that_git_has_forgotten_is_named", async || {
         let place = Place::new();

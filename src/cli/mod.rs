@@ -2,6 +2,7 @@
 
 mod cmd_attach;
 mod cmd_clean;
+mod cmd_doctor;
 mod cmd_eof;
 mod cmd_interrupt;
 mod cmd_kill;
@@ -89,6 +90,7 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<u8> {
         Some(("kill", matches)) => cmd_kill::run(matches),
         Some(("clean", matches)) => cmd_clean::run(matches),
         Some(("respawn", matches)) => cmd_respawn::run(matches),
+        Some(("doctor", matches)) => cmd_doctor::run(matches),
         Some((verb @ ("ralph" | "heartbeat"), _)) => Err(comes_later(verb)),
         Some(("explain", matches)) => cmd_explain::run(matches),
         Some(("config", matches)) => cmd_config::run(matches.subcommand_matches("show").unwrap_or(matches)),

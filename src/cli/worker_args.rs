@@ -75,6 +75,11 @@ pub(super) fn commands() -> Vec<Command> {
             .arg(name("Worker").required(true))
             .arg(flag("clean-first", "Remove its worktree first, and make it anew"))
             .arg(force_dirty()),
+        Command::new("doctor")
+            .about("Is everything there that workers need? And what is left that is nobody's?")
+            .after_help("Exit codes: 0 all is well, or warnings only · 1 a problem, or a leak")
+            .arg(flag("leaks", "Processes, windows, worktrees and files that nobody owns, each with the command that removes it"))
+            .arg(json()),
         Command::new("ralph").hide(true).about("Comes later").arg(anything()),
         Command::new("heartbeat").hide(true).about("Comes later").arg(anything()),
     ]

@@ -154,6 +154,14 @@ fn sibling(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// What lies in a folder, sorted; nothing if it is none.
+pub fn inside(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
 /// Removes a file; one that is not there is no error.
 pub fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {

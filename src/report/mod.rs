@@ -13,8 +13,10 @@
 //! | [`events`] | `--format json` and `--on-event` |
 //! | [`status`], [`table`], [`explain`] | what `swarm loop status`, `swarm loop ls` and `swarm explain` print |
 //! | [`workers`] | what `swarm ls` and `swarm status` print |
+//! | [`doctor`] | what `swarm doctor` prints |
 //! | [`words`] | the words for all of them |
 
+pub mod doctor;
 pub mod events;
 pub mod explain;
 mod figures;

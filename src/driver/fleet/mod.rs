@@ -13,7 +13,10 @@
 //! | while a worker was ended | a run with an open attempt, its lock free | judges and records the end, or goes on |
 
 mod close;
+pub mod doctor;
 mod environment;
+mod known;
+mod leaks;
 mod look;
 mod plan;
 mod rebuild;

@@ -33,16 +33,20 @@ impl Answer {
 }
 
 /// Runs a client with `input` on its standard input.
-pub(super) fn run(mut command: Command, input: &[u8]) -> Result<Answer, TmuxError> {
+pub(super) fn run(command: Command, input: &[u8]) -> Result<Answer, TmuxError> {
+    run_within(PATIENCE, command, input)
+}
+
+fn run_within(patience: Duration, mut command: Command, input: &[u8]) -> Result<Answer, TmuxError> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut exchange = Exchange::new(&mut child, input);
-    match exchange.run(Instant::now() + PATIENCE) {
+    match exchange.run(Instant::now() + patience) {
         Ok(true) => {}
         outcome => {
             // Ours and not yet reaped, so the signal reaches nobody else.
             let _ = child.kill();
             let _ = child.wait();
-            return Err(outcome.map_or_else(TmuxError::Io, |_| TmuxError::Silent(PATIENCE)));
+            return Err(outcome.map_or_else(TmuxError::Io, |_| TmuxError::Silent(patience)));
         }
     }
     let (out, words) = (exchange.out, exchange.words);
@@ -138,4 +142,38 @@ fn read(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn much_goes_in_and_out_at_the_same_time() {
+        let input: Vec<u8> = (0..1_000_000u32).map(|number| number as u8).collect();
+        let answer = run(Command::new("cat"), &input).unwrap();
+        assert!(answer.complete().unwrap() == input);
+    }
+
+    #[test]
+    fn input_that_nobody_wants_is_no_error() {
+        let answer = run(Command::new("true"), &[0; 1_000_000]).unwrap();
+        assert_eq!(answer.complete().unwrap(), b"");
+    }
+
+    #[test]
+    fn patience_ends_and_the_client_with_it() {
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        let begun = Instant::now();
+        let outcome = run_within(Duration::from_millis(30), command, &[]);
+        assert!(matches!(outcome, Err(TmuxError::Silent(_))), "{outcome:?}");
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_not_installed() {
+        let outcome = run(Command::new("no-such-tmux"), &[]);
+        assert!(matches!(outcome, Err(TmuxError::NotInstalled)), "{outcome:?}");
+    }
 }
