@@ -259,7 +259,7 @@ fn f01_an_agent_in_a_window_is_adopted_there() {
     assert!(lives(worker));
     let mut second = stage.start(&["--resume"]);
     second.wait_for(is("worker_adopted"));
-    assert_eq!(stage.windows(&server), [window.clone()], "no second window");
+    assert_eq!(stage.window(&server), window, "no second window");
     stage.go.say("go");
     // The next one is opened by the settings that the run was started with; the first closes with its shim.
     stage.worker();
@@ -351,22 +351,43 @@ fn a_loop_that_is_left_leaves_the_window_open() {
 }
 
 #[test]
-fn a_pause_keeps_the_window() {
-    let stage = Stage::new(&format!("echo $N; {MEETS} [ $N -ge 2 ] && echo /done; true"));
-    let mut running = stage.start(&["3", "--tmux"]);
+fn a_pause_keeps_the_window_and_survives_its_end() {
+    for is_closed in [false, true] {
+        let stage = Stage::new(&format!("echo words $N; {MEETS} [ $N -ge 2 ] && echo /done; true"));
+        let mut running = stage.start(&["3", "--tmux"]);
+        stage.worker();
+        let window = stage.window(&[]);
+        stage.fleet.ok(&["loop", "pause"]);
+        stage.go.say("go");
+        running.wait_for(is("iteration_ended"));
+        until("the pause", || (stage.status()["state"] == "paused").then_some(()));
+        assert_eq!(stage.window(&[]), window);
+        if is_closed {
+            stage.fleet.tmux(&["kill-window", "-t", &window.id]);
+        }
+        stage.fleet.ok(&["loop", "resume"]);
+        stage.worker();
+        assert_eq!(stage.window(&[]) == window, !is_closed);
+        stage.shown("words 2");
+        stage.go.say("go");
+        let finished = running.finish();
+        assert_eq!((finished.code, finished.endings()), (0, vec!["clean", "done"]), "{}", finished.words);
+        stage.nothing_is_left();
+    }
+}
+
+#[test]
+fn a_detached_loop_has_its_agents_window_beside_its_own() {
+    let stage = Stage::new(&format!("{MEETS} echo /done"));
+    let told = stage.run(&["1", "--tmux", "--detach"]);
+    assert!(told.code == 0 && told.out.contains("tmux attach -t swarm-repo "), "{told:#?}");
     stage.worker();
-    let window = stage.window(&[]);
-    stage.fleet.ok(&["loop", "pause"]);
+    let mut places: Vec<String> = stage.windows(&[]).into_iter().map(|window| window.place).collect();
+    places.sort();
+    matches(&places.join(" "), "swarm-[0-9a-f]{8}:repo swarm-repo:.*");
     stage.go.say("go");
-    running.wait_for(is("iteration_ended"));
-    until("the pause", || (stage.status()["state"] == "paused").then_some(()));
-    assert_eq!(stage.window(&[]), window);
-    stage.fleet.ok(&["loop", "resume"]);
-    stage.worker();
-    assert_eq!(stage.window(&[]), window);
-    stage.go.say("go");
-    assert_eq!(running.finish().code, 0);
     stage.nothing_is_left();
+    assert_eq!(stage.status()["ended"]["exit_code"], 0);
 }
 
 #[test]
