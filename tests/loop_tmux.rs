@@ -101,7 +101,13 @@ impl Stage {
         let told = tell(self.fleet.tmux_command(&[server, &["list-windows", "-a", "-F", format]].concat()));
         let window = |line: &str| {
             let [id, place, worker, run, program] = line.split('\t').collect::<Vec<_>>().try_into().unwrap();
-            Window { id: id.into(), place: place.into(), worker: worker.into(), run: run.into(), program: program.into() }
+            Window {
+                id: id.into(),
+                place: place.into(),
+                worker: worker.into(),
+                run: run.into(),
+                program: program.into(),
+            }
         };
         told.out.lines().map(window).collect()
     }
@@ -130,7 +136,9 @@ impl Stage {
 
     #[track_caller]
     fn nothing_is_left(&self) {
-        until("the end of the window", || (self.windows(&[]).is_empty() && self.windows(&["-L", "other"]).is_empty()).then_some(()));
+        until("the end of the window", || {
+            (self.windows(&[]).is_empty() && self.windows(&["-L", "other"]).is_empty()).then_some(())
+        });
         self.fleet.nobody_is_left();
     }
 }
@@ -173,8 +181,10 @@ fn one_window_shows_the_text_of_all_iterations_as_it_grows() {
 #[test]
 fn a_repeated_try_is_shown_from_its_own_header_on() {
     // An agent that was cut off by its API is tried again in the same log.
-    let result = r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":529,"result":"Overloaded"}"#;
-    let good = r#"{"type":"result","subtype":"success","is_error":false,"terminal_reason":"completed","result":"all\n/done"}"#;
+    let result =
+        r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":529,"result":"Overloaded"}"#;
+    let good =
+        r#"{"type":"result","subtype":"success","is_error":false,"terminal_reason":"completed","result":"all\n/done"}"#;
     let script = format!("[ $N -ge 2 ] || {{ printf '%s\\n' '{result}'; exit 1; }}; {MEETS} printf '%s\\n' '{good}'");
     let stage = Stage::new(&script);
     let running = stage.start(&["3", "--tmux", "--agent", "claude"]);
@@ -264,7 +274,10 @@ fn f01_an_agent_in_a_window_is_adopted_there() {
     // The next one is opened by the settings that the run was started with; the first closes with its shim.
     stage.worker();
     let next = until("a single window", || stage.windows(&server).try_into().ok().map(|[window]: [Window; 1]| window));
-    assert!(next.place == window.place && next.run == window.run && next.program != window.program, "{next:?} after {window:?}");
+    assert!(
+        next.place == window.place && next.run == window.run && next.program != window.program,
+        "{next:?} after {window:?}"
+    );
     stage.go.say("go");
     let finished = second.finish();
     assert_eq!((finished.code, finished.endings()), (0, vec!["clean", "done"]), "{}", finished.words);
@@ -460,10 +473,19 @@ fn the_verbs_know_a_loop_beside_workers() {
     fleet.sleeper(&["--tmux"], "worker", &[]);
     let running = stage.start(&["3", "--tmux", "--name", "night"]);
     stage.worker();
-    assert_eq!(fleet.standings(), [("worker", "running"), ("night", "running")].map(|(name, how)| (name.into(), how.into())));
+    assert_eq!(
+        fleet.standings(),
+        [("worker", "running"), ("night", "running")].map(|(name, how)| (name.into(), how.into()))
+    );
     let places: Vec<String> = stage.windows(&[]).into_iter().map(|window| window.place).collect();
-    assert!(places.iter().any(|place| place.ends_with(":worker")) && places.iter().any(|place| place.ends_with(":night")));
-    fleet.refused(&["spawn", "--name", "night", "--", "true"], 1, "worker 'night' already exists: a running loop has that name");
+    assert!(
+        places.iter().any(|place| place.ends_with(":worker")) && places.iter().any(|place| place.ends_with(":night"))
+    );
+    fleet.refused(
+        &["spawn", "--name", "night", "--", "true"],
+        1,
+        "worker 'night' already exists: a running loop has that name",
+    );
     assert_eq!(fleet.run(&["wait", "night", "--timeout", "0.05"]).code, 1);
     fleet.refused(&["clean", "night"], 1, "worker 'night' not found");
     let waits = Started::new(fleet.swarm(&["wait", "night", "worker"]));
@@ -539,7 +561,11 @@ fn what_cannot_be_is_refused_before_anything_is_made() {
 
     stage.fleet.wrap("tmux", "echo tmux 3.1c");
     let told = tell(stage.fleet.before(stage.command(&["1", "--tmux"])));
-    assert_eq!((told.code, told.errors()), (1, vec!["--tmux: tmux 3.1c is too old: 3.2 or later is needed"]), "{told:#?}");
+    assert_eq!(
+        (told.code, told.errors()),
+        (1, vec!["--tmux: tmux 3.1c is too old: 3.2 or later is needed"]),
+        "{told:#?}"
+    );
     let mut without = stage.command(&["1", "--tmux"]);
     std::fs::create_dir(stage.fleet.path("few")).unwrap();
     for program in ["sh", "git"] {

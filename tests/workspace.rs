@@ -15,7 +15,9 @@ use swarm::driver::seams::{Ready, Workspace};
 use swarm::driver::tree::{AgentCalls, Check, LoopTree, TreeSettings};
 use swarm::engine::{Problem, board::Open};
 use swarm::host::git::Push;
-use swarm::model::{AttemptId, Exit, Note, Now, Oom, RunId, Show, Span, Status, Streams, Survey, TaskId, Tick, Tree, Wall};
+use swarm::model::{
+    AttemptId, Exit, Note, Now, Oom, RunId, Show, Span, Status, Streams, Survey, TaskId, Tick, Tree, Wall,
+};
 
 /// No wait of a test is longer.
 const DEADLINE: Duration = Duration::from_secs(60);

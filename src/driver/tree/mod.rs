@@ -14,7 +14,9 @@ use crate::engine::Problem;
 use crate::engine::board::Open;
 use crate::host::git::{Push, Repository};
 use crate::host::{failpoint, files};
-use crate::model::{AttemptId, Boxes, Exit, Launch, LaunchError, Note, RunId, Show, Status, Streams, Survey, Tree, Wall};
+use crate::model::{
+    AttemptId, Boxes, Exit, Launch, LaunchError, Note, RunId, Show, Status, Streams, Survey, Tree, Wall,
+};
 use logs::{Logs, Notes};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
