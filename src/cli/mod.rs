@@ -42,6 +42,7 @@ mod detach;
 pub mod error;
 mod init;
 pub mod loop_settings;
+mod loop_window;
 mod on_event;
 mod print;
 mod runs;
