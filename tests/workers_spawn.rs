@@ -107,7 +107,11 @@ fn f36_no_tmux_at_all() {
     let mut command = fleet.swarm(&whole(&["--tmux"], "one"));
     command.env("PATH", &bin);
     let told = tell(command);
-    assert_eq!((told.code, told.errors()), (1, vec!["failed to create tmux window: tmux is not installed"]), "{told:#?}");
+    assert_eq!(
+        (told.code, told.errors()),
+        (1, vec!["failed to create tmux window: tmux is not installed"]),
+        "{told:#?}"
+    );
     assert_eq!(fleet.things(), before);
     next_one_works(&fleet, &["--tmux"]);
 }

@@ -3,8 +3,8 @@
 //! is. What is lost for good is only what somebody wrote into the file by hand.
 
 use super::plan::WorkerPlan;
-use crate::journal::{Home, RunFolder};
 use crate::host::{clock, process};
+use crate::journal::{Home, RunFolder};
 use crate::model::worker::written_time;
 use crate::model::{Entry, Handle, RunId, Standing as Noted, Window, WorkerName};
 use crate::runtime::process::{Standing, is_held as holds, standing};
@@ -109,4 +109,3 @@ pub(super) fn fill_in(entry: &mut Entry, handle: &Handle) {
     entry.shim = Some(shim.clone());
     entry.worker = Some(worker.clone());
 }
-

@@ -85,9 +85,7 @@ impl Solo<'_> {
                 Ok(Launched { handle, window: driver.runtime().opened().cloned() })
             }
             Outcome::Finished(RunEnding::CannotLaunch { error }) => Err(NotLaunched::Failed(error)),
-            Outcome::Finished(RunEnding::Stopped { signal }) => {
-                Err(NotLaunched::Interrupted(signal))
-            }
+            Outcome::Finished(RunEnding::Stopped { signal }) => Err(NotLaunched::Interrupted(signal)),
             Outcome::Finished(ending) => Err(lost(io::Error::other(format!("it ended at once: {ending:?}")))),
             Outcome::CannotWrite(error) => Err(NotLaunched::CannotWrite(error)),
             Outcome::CannotFollow(_, error) => Err(lost(error)),

@@ -391,8 +391,9 @@ fn not_launched(why: NotLaunched) -> Trouble {
 }
 
 fn already_exists(name: &str) -> Trouble {
-    Trouble::failed(format!("worker '{name}' already exists"))
-        .hint(format!("`swarm status {name}` shows it; `swarm respawn {name}` starts it again; `swarm clean {name}` frees the name"))
+    Trouble::failed(format!("worker '{name}' already exists")).hint(format!(
+        "`swarm status {name}` shows it; `swarm respawn {name}` starts it again; `swarm clean {name}` frees the name"
+    ))
 }
 
 /// An error of git in our words.
