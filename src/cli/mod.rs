@@ -36,6 +36,7 @@ mod env_file;
 pub mod error;
 mod fleet;
 mod follow;
+mod follow_pane;
 mod init;
 pub mod loop_settings;
 mod loop_window;
