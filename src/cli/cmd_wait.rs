@@ -20,7 +20,8 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     let timeout = timeout(matches)?;
     let fleet = fleet::open()?;
     let view = fleet::view(&fleet)?;
-    let mut wait = Wait { fleet, json: matches.get_flag("json"), waited_for: BTreeMap::new(), next_token: 0, timed_out: false };
+    let mut wait =
+        Wait { fleet, json: matches.get_flag("json"), waited_for: BTreeMap::new(), next_token: 0, timed_out: false };
     wait.begin(&whom, &view)?;
     assemble::block_on(wait.until(timeout))??;
     Ok(u8::from(wait.timed_out))
@@ -54,7 +55,9 @@ impl Wait {
     fn begin(&mut self, whom: &Whom, view: &View) -> Result<()> {
         limits::open_files();
         let names: Vec<String> = match whom {
-            Whom::All => view.sights.iter().filter(|sight| sight.is_live()).map(|sight| sight.entry.name.clone()).collect(),
+            Whom::All => {
+                view.sights.iter().filter(|sight| sight.is_live()).map(|sight| sight.entry.name.clone()).collect()
+            }
             Whom::Names(names) => names.clone(),
         };
         for name in names {

@@ -40,7 +40,8 @@ impl Fleet {
             })
             .collect();
         let strangers = |sight: &Sight| sight.entry.run.is_none();
-        let gone = sights.iter().zip(&ends).filter(|(sight, end)| strangers(sight) && end.is_ok()).map(|(sight, _)| sight);
+        let gone =
+            sights.iter().zip(&ends).filter(|(sight, end)| strangers(sight) && end.is_ok()).map(|(sight, _)| sight);
         let told = self.update(|state| {
             for (sight, end) in ended {
                 if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run == sight.entry.run) {
@@ -126,7 +127,8 @@ impl Fleet {
             None => None,
         };
         let removed = self.update(|state| {
-            let same = state.find(&entry.name).is_some_and(|now| now.run == entry.run && now.status == Standing::Stopped);
+            let same =
+                state.find(&entry.name).is_some_and(|now| now.run == entry.run && now.status == Standing::Stopped);
             if same {
                 // First, and under the lock: the next worker of that name must not find them.
                 self.remove_logs(entry);

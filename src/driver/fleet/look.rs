@@ -8,7 +8,7 @@ use crate::engine::{Board, Stamped};
 use crate::host::process::{self, PidFd};
 use crate::host::{clock, lock};
 use crate::journal::{FileJournal, Home, RunFolder};
-use crate::model::{Entry, Ending, Exit, RunId, Standing as Noted, Status, WorkerEnd};
+use crate::model::{Ending, Entry, Exit, RunId, Standing as Noted, Status, WorkerEnd};
 use crate::runtime::process::{self as processes, Standing};
 use crate::runtime::tmux::{Pane, PaneLog, Server, TmuxError};
 use std::collections::BTreeMap;
@@ -239,9 +239,9 @@ impl Fleet {
             return;
         };
         let server = Server::new(window.socket.as_deref());
-        let again = processes::program().map_err(TmuxError::from).and_then(|program| {
-            server.reopen_pipe(&pane.target(), PaneLog { program: &program, log: &logs.out() })
-        });
+        let again = processes::program()
+            .map_err(TmuxError::from)
+            .and_then(|program| server.reopen_pipe(&pane.target(), PaneLog { program: &program, log: &logs.out() }));
         let name = &sight.entry.name;
         self.warn(match again {
             Ok(()) => format!("the log of worker '{name}' was cut off for a while; it goes on from here"),

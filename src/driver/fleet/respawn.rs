@@ -41,14 +41,12 @@ impl Fleet {
             name,
             cmd: entry.cmd.clone(),
             cwd: worktree.map_or_else(|| entry.cwd.clone().into(), |tree| tree.base_repo.clone()),
-            tmux: entry.tmux.as_ref().map(|window| TmuxWish {
-                session: Some(window.session.clone()),
-                socket: window.socket.clone(),
-            }),
-            worktree: worktree.map(|tree| WorktreeWish {
-                branch: tree.branch.clone(),
-                place: TreePlace::At(tree.path.clone()),
-            }),
+            tmux: entry
+                .tmux
+                .as_ref()
+                .map(|window| TmuxWish { session: Some(window.session.clone()), socket: window.socket.clone() }),
+            worktree: worktree
+                .map(|tree| WorktreeWish { branch: tree.branch.clone(), place: TreePlace::At(tree.path.clone()) }),
             tags: entry.tags.clone(),
             env: self.kept_environment(entry)?,
             metadata: entry.metadata.clone(),

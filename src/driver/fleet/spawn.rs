@@ -10,11 +10,12 @@ use super::{Fleet, Kind, Result, Trouble};
 use crate::host::git::worktree::{self, Repo};
 use crate::host::lock::Lock;
 use crate::host::{clock, failpoint};
-use crate::journal::{FileJournal, RunFolder, RunRecord, WorkerLogs, run};
+use crate::journal::{FileJournal, Home, RunFolder, RunRecord, WorkerLogs, run};
 use crate::model::worker::written_time;
 use crate::model::{Entry, RunId, Span, Standing, Window, WorkerName, Worktree};
 use crate::runtime::process::Spot;
 use crate::runtime::tmux::{Opened, Server};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,12 +44,27 @@ pub struct Spawn {
 }
 
 /// Where a window is to be.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TmuxWish {
     /// The session; else one that belongs to the state folder.
     pub session: Option<String>,
     /// The server's socket: a name, or a path with a `/`.
     pub socket: Option<String>,
+}
+
+impl TmuxWish {
+    /// The window of that name that it means, as far as it is known before it is opened.
+    pub fn window(&self, home: &Home, name: &str) -> Window {
+        Window {
+            session: self.session.clone().unwrap_or_else(|| home.session()),
+            window: name.to_owned(),
+            socket: self.socket.clone(),
+            window_id: None,
+            pane_id: None,
+            made_session: None,
+            other: Map::new(),
+        }
+    }
 }
 
 /// The worktree that is wished for.
@@ -137,7 +153,7 @@ impl Fleet {
             cwd: cwd.to_owned(),
             env: spawn.env.iter().map(|(name, _)| (name.to_string_lossy().into_owned(), String::new())).collect(),
             tags: spawn.tags.clone(),
-            tmux: spawn.tmux.as_ref().map(|wish| self.window(&spawn.name, wish)),
+            tmux: spawn.tmux.as_ref().map(|wish| wish.window(&self.home, spawn.name.as_str())),
             worktree: tree,
             pid: None,
             metadata: spawn.metadata.clone(),
@@ -148,18 +164,6 @@ impl Fleet {
             other: Map::new(),
         };
         Ok(Draft { id, entry, repository })
-    }
-
-    fn window(&self, name: &WorkerName, wish: &TmuxWish) -> Window {
-        Window {
-            session: wish.session.clone().unwrap_or_else(|| self.home.session()),
-            window: name.to_string(),
-            socket: wish.socket.clone(),
-            window_id: None,
-            pane_id: None,
-            made_session: None,
-            other: Map::new(),
-        }
     }
 
     /// From the draft to the running worker.

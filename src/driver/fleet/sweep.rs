@@ -5,13 +5,16 @@ use super::{Fleet, Result, rebuild, undo};
 use crate::host::{lock, process};
 use crate::journal::{RunFolder, run};
 use crate::model::{Entry, RunId};
+use std::collections::HashSet;
 
 impl Fleet {
     /// The runs that none of these entries names, and that nobody is at: nothing of them lives, and who made them is gone.
     pub(super) fn strays(&self, workers: &[Entry]) -> Vec<RunFolder> {
         // A folder that cannot be listed is a matter for whoever needs it.
         let runs = self.home.workers().unwrap_or_default();
-        runs.into_iter().filter(|run| !is_named(run, workers) && is_abandoned(run)).collect()
+        let named: HashSet<&str> = workers.iter().filter_map(|entry| Some(entry.run.as_ref()?.0.as_str())).collect();
+        let is_stray = |run: &RunFolder| !named.contains(rebuild::id_of(run).0.as_str()) && is_abandoned(run);
+        runs.into_iter().filter(is_stray).collect()
     }
 
     /// Removes them, unless an entry names them by now.
