@@ -105,3 +105,22 @@ impl Orders for UntilLaunched<'_> {
         self.stop(signal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use nix::sys::signal::{Signal, raise};
+
+    #[tokio::test]
+    async fn a_worker_that_is_launched_after_a_signal_is_not_left() {
+        let mut signals = Signals::listen().unwrap();
+        let launched = Rc::new(Notify::new());
+        let mut orders = UntilLaunched::new(&mut signals, launched.clone());
+        raise(Signal::SIGHUP).unwrap();
+        let stop = Ask::Stop { signal: Signal::SIGHUP as i32, at_once: true };
+        assert!(matches!(orders.next().await, Order::Ask(asked) if asked == stop));
+        launched.notify_one();
+        assert!(orders.next().now_or_never().is_none(), "its end is waited for");
+    }
+}

@@ -396,11 +396,33 @@ fn not_launched(why: NotLaunched) -> Trouble {
     let what = "failed to spawn process";
     match why {
         NotLaunched::Failed(error) if error.starts_with(NO_WINDOW) => Trouble::failed(error),
-        NotLaunched::Failed(error) => Trouble::failed(format!("{what}: {error}")),
+        NotLaunched::Failed(error) => {
+            let trouble = Trouble::failed(format!("{what}: {error}"));
+            match why_not_executed(&error) {
+                Some(hint) => trouble.hint(hint),
+                None => trouble,
+            }
+        }
         NotLaunched::CannotWrite(error) => Trouble::of_io("failed to save state", &error).kind(Kind::CannotWrite),
         NotLaunched::Interrupted(signal) => interrupted(signal),
         NotLaunched::Lost(error) => Trouble::of_io(what, &error),
     }
+}
+
+/// What the kernel's words mean for a program that is to be executed.
+fn why_not_executed(error: &str) -> Option<&'static str> {
+    const HINTS: [(&str, &str); 3] = [
+        (
+            ": No such file or directory",
+            "it must be on the PATH here, or a path; of a script also the program behind #! must exist",
+        ),
+        (": Permission denied", "it must be a file that may be executed: chmod +x"),
+        (": Exec format error", "a script needs a first line like #!/bin/sh"),
+    ];
+    HINTS
+        .into_iter()
+        .find(|(words, _)| error.starts_with("cannot start ") && error.ends_with(words))
+        .map(|(_, hint)| hint)
 }
 
 fn already_exists(name: &str) -> Trouble {
