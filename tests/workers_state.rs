@@ -453,9 +453,8 @@ fn another_boot(folder: &Path, from: &str, to: &str) {
 
 fn of_another_boot(line: &mut [u8], from: &[u8], to: &[u8]) {
     let has_sum = line.len() > 9
-        && std::str::from_utf8(&line[..8]).is_ok_and(|sum| {
-            u32::from_str_radix(sum, 16).is_ok_and(|sum| sum == crc32fast::hash(&line[9..]))
-        });
+        && std::str::from_utf8(&line[..8])
+            .is_ok_and(|sum| u32::from_str_radix(sum, 16).is_ok_and(|sum| sum == crc32fast::hash(&line[9..])));
     while let Some(at) = line.windows(from.len()).position(|window| window == from) {
         line[at..at + from.len()].copy_from_slice(to);
     }

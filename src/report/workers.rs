@@ -47,7 +47,9 @@ fn cells(entry: &Entry, now: Wall, zone: &TimeZone) -> [String; 6] {
 /// A state file may be written by anybody: what would move the cursor is shown, not sent.
 pub(super) fn printable(text: &str) -> String {
     match text.contains(char::is_control) {
-        true => text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect(),
+        true => {
+            text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+        }
         false => text.to_owned(),
     }
 }

@@ -73,7 +73,7 @@ impl Solo<'_> {
             clock: RealClock::new().map_err(lost)?,
             workspace: self.space(env).map_err(lost)?,
             audience: Witness { launched: Some(launched.clone()) },
-            orders: UntilLaunched { signals, launched },
+            orders: UntilLaunched::new(signals, launched),
         };
         let mut driver = Driver::new(SoloPlan, Board::default(), parts);
         let boot_id = process::boot_id().map_err(lost)?.to_owned();
@@ -85,9 +85,7 @@ impl Solo<'_> {
                 Ok(Launched { handle, window: driver.runtime().opened().cloned() })
             }
             Outcome::Finished(RunEnding::CannotLaunch { error }) => Err(NotLaunched::Failed(error)),
-            Outcome::Finished(RunEnding::Stopped { signal }) => {
-                Err(NotLaunched::Interrupted(signal))
-            }
+            Outcome::Finished(RunEnding::Stopped { signal }) => Err(NotLaunched::Interrupted(signal)),
             Outcome::Finished(ending) => Err(lost(io::Error::other(format!("it ended at once: {ending:?}")))),
             Outcome::CannotWrite(error) => Err(NotLaunched::CannotWrite(error)),
             Outcome::CannotFollow(_, error) => Err(lost(error)),

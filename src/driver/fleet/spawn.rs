@@ -6,7 +6,7 @@ use super::plan::WorkerPlan;
 use super::signals::{Signals, interrupted};
 use super::solo::{NotLaunched, Solo};
 use super::undo::{self, Intent};
-use super::{Fleet, Kind, Result, Trouble};
+use super::{Fleet, Kind, Result, Trouble, changed};
 use crate::host::git::worktree::{self, Repo};
 use crate::host::lock::Lock;
 use crate::host::{clock, failpoint};
@@ -120,7 +120,7 @@ impl Fleet {
     async fn draft(&self, spawn: &Spawn) -> Result<Draft> {
         if let Some(wish) = &spawn.tmux {
             let version = Server::new(wish.socket.as_deref()).version();
-            version.map_err(|error| Trouble::failed(format!("failed to create tmux window: {error}")))?;
+            version.map_err(|error| Trouble::failed(format!("{NO_WINDOW}: {error}")))?;
         }
         let repository = match &spawn.worktree {
             Some(_) => Some(worktree::repository(&spawn.cwd).await.map_err(of_git)?),
@@ -170,7 +170,8 @@ impl Fleet {
     async fn start(&self, spawn: &Spawn, draft: Draft, take: &Take<'_>) -> Result<Spawned> {
         let mut signals = Signals::listen()?;
         let folder = self.home.worker(&draft.id);
-        let made = self.make_run(spawn, &draft, &folder, take)?;
+        // Until all is done or undone nobody else takes the run for one whose spawn died.
+        let MadeRun { lock: _lock, journal, plan } = self.make_run(spawn, &draft, &folder, take)?;
         if let Err(trouble) = self.reserve(&draft.entry, take) {
             // It may stand there all the same: what failed may have been to make it last. What cannot be given back now is
             // found by the next command.
@@ -179,12 +180,15 @@ impl Fleet {
             return Err(trouble);
         }
         let logs = self.home.worker_logs(&spawn.name);
-        let begun = self.begin(spawn, &draft, &folder, made, &logs, &mut signals).await;
+        let new_logs: Vec<PathBuf> = logs.all().into_iter().filter(|log| !log.exists()).collect();
+        let solo = Solo { folder: &folder, run: &draft.id, plan: &plan, logs: logs.clone() };
+        let begun = self.begin(spawn, &draft, &solo, journal, &mut signals).await;
         match begun {
             Ok(spawned) => Ok(spawned),
             Err(trouble) => {
                 self.warn("spawn failed, cleaning up partial state".to_owned());
-                undo::died(&folder, Some(&logs)).await.into_iter().for_each(|left| self.warn(left));
+                let left = undo::died(&folder, Some(&logs)).await.into_iter().chain(undo::remove_logs(&new_logs));
+                left.for_each(|left| self.warn(left));
                 if let Err(error) = self.release(&draft.entry, take) {
                     self.warn(format!("worker '{}' is left in the registry ({error}); try `swarm ls`", spawn.name));
                 } else {
@@ -229,7 +233,7 @@ impl Fleet {
         let locked = locked.and_then(|journal| {
             let lock = self.try_lock(folder, "spawning it")?;
             let lock = lock.ok_or_else(|| Trouble::failed("somebody else holds a run that was just made"))?;
-            Ok(MadeRun { _lock: lock, journal, plan })
+            Ok(MadeRun { lock, journal, plan })
         });
         locked.inspect_err(|_| undo::remove_run(folder))
     }
@@ -251,10 +255,7 @@ impl Fleet {
         match (reserved, take) {
             (true, _) => Ok(()),
             (false, Take::Name) => Err(already_exists(&entry.name)),
-            (false, Take::Place(_)) => {
-                let message = format!("worker '{}' was changed by somebody else meanwhile", entry.name);
-                Err(Trouble::failed(message).kind(Kind::Held).hint("look at it again: swarm status"))
-            }
+            (false, Take::Place(_)) => Err(changed(&entry.name)),
         }
     }
 
@@ -279,21 +280,24 @@ impl Fleet {
         &self,
         spawn: &Spawn,
         draft: &Draft,
-        folder: &RunFolder,
-        made: MadeRun,
-        logs: &WorkerLogs,
+        solo: &Solo<'_>,
+        journal: FileJournal,
         signals: &mut Signals,
     ) -> Result<Spawned> {
         let mut entry = draft.entry.clone();
         if let (Some(tree), Some(repository)) = (&mut entry.worktree, &draft.repository) {
-            let added = signals.interrupt(add_worktree(repository, tree, folder)).await?;
+            let added = signals.interrupt(add_worktree(repository, tree, solo.folder)).await?;
             tree.made_branch = Some(tree.made_branch.unwrap_or(false) || added.made.branch.is_some());
         }
         let at = |error: std::io::Error| Trouble::of_io("failed to spawn process", &error);
         let env = environment::changes(spawn.name.as_str(), &draft.id, &spawn.env).map_err(at)?;
-        let solo = Solo { folder, run: &draft.id, plan: &made.plan, logs: logs.clone() };
-        let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, logs));
-        let launched = solo.launch(made.journal, env, spot, signals).await;
+        let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, &solo.logs));
+        let launched = solo.launch(journal, env, spot, signals).await;
+        let launched = launched.inspect_err(|why| {
+            if entry.tmux.is_some() && !is_of_window(why) {
+                undo::await_pane_log(&solo.logs);
+            }
+        });
         let launched = launched.map_err(not_launched)?;
         super::rebuild::fill_in(&mut entry, &launched.handle);
         if let (Some(window), Some(opened)) = (&mut entry.tmux, &launched.window) {
@@ -304,9 +308,12 @@ impl Fleet {
             if let Err(error) = solo.finish(Some(Span::ZERO)).await {
                 self.warn(format!("worker '{}' could not be ended: {error}", spawn.name));
             }
+            if entry.tmux.is_some() {
+                undo::await_pane_log(&solo.logs);
+            }
             return Err(trouble.while_doing("failed to save state"));
         }
-        undo::keep(folder);
+        undo::keep(solo.folder);
         Ok(Spawned { entry })
     }
 
@@ -345,7 +352,7 @@ enum Take<'a> {
 
 /// A run's folder that was just made, and is ours.
 struct MadeRun {
-    _lock: Lock,
+    lock: Lock,
     journal: FileJournal,
     plan: WorkerPlan,
 }
@@ -378,11 +385,17 @@ fn know(window: &mut Window, opened: &Opened) {
     window.made_session = Some(opened.made_session);
 }
 
+/// How the error of a window that could not be opened begins.
+const NO_WINDOW: &str = "failed to create tmux window";
+
+fn is_of_window(why: &NotLaunched) -> bool {
+    matches!(why, NotLaunched::Failed(error) if error.starts_with(NO_WINDOW))
+}
+
 fn not_launched(why: NotLaunched) -> Trouble {
     let what = "failed to spawn process";
     match why {
-        // It says itself that the window failed.
-        NotLaunched::Failed(error) if error.starts_with("failed to ") => Trouble::failed(error),
+        NotLaunched::Failed(error) if error.starts_with(NO_WINDOW) => Trouble::failed(error),
         NotLaunched::Failed(error) => Trouble::failed(format!("{what}: {error}")),
         NotLaunched::CannotWrite(error) => Trouble::of_io("failed to save state", &error).kind(Kind::CannotWrite),
         NotLaunched::Interrupted(signal) => interrupted(signal),
@@ -391,8 +404,9 @@ fn not_launched(why: NotLaunched) -> Trouble {
 }
 
 fn already_exists(name: &str) -> Trouble {
-    Trouble::failed(format!("worker '{name}' already exists"))
-        .hint(format!("`swarm status {name}` shows it; `swarm respawn {name}` starts it again; `swarm clean {name}` frees the name"))
+    Trouble::failed(format!("worker '{name}' already exists")).hint(format!(
+        "`swarm status {name}` shows it; `swarm respawn {name}` starts it again; `swarm clean {name}` frees the name"
+    ))
 }
 
 /// An error of git in our words.

@@ -46,12 +46,9 @@ impl WorkerSpace {
     fn streams(&self) -> Streams {
         match self.in_window() {
             true => Streams::Terminal,
-            false => Streams::Files {
-                stdin: "/dev/null".into(),
-                out: self.0.logs.out(),
-                err: self.0.logs.err(),
-                show: None,
-            },
+            false => {
+                Streams::Files { stdin: "/dev/null".into(), out: self.0.logs.out(), err: self.0.logs.err(), show: None }
+            }
         }
     }
 }
