@@ -39,6 +39,10 @@ class Options:
     cpus: str | None = None
     disk: bool = False
 
+    def pinned(self) -> list[str]:
+        """What stands before a command to keep it on the wanted processors."""
+        return ["taskset", "-c", self.cpus] if self.cpus else []
+
 
 def build_programs() -> None:
     """Compiles the floors and the agent. `claude` is the agent by the name that the loop calls."""
@@ -105,10 +109,9 @@ class Scratch:
     def run(self, options: Options, command: list, more: dict[str, str] | None = None, good=(0, 3)) -> Cost:
         """Runs a command to the end of everything that it started. Its output goes to a file."""
         out, cost = self.path / "output", self.path / "cost"
-        pinned = ["taskset", "-c", options.cpus] if options.cpus else []
         with open(out, "wb") as output:
             subprocess.run(
-                [*pinned, BUILT / "tree", cost, *command],
+                [*options.pinned(), BUILT / "tree", cost, *command],
                 cwd=self.work,
                 env=self.environment(more or {}),
                 stdin=subprocess.DEVNULL,
