@@ -45,7 +45,7 @@ def floor_loop(iterations: int, records: int, agent) -> list:
 def ralph_loop(scratch: Scratch, iterations: int) -> list:
     """The Rust peer with its own shortest settings."""
     if not tools.RALPH.exists():
-        raise Unavailable("ralph-cli is not installed; --ralph does that once")
+        raise Unavailable("ralph-cli is not installed; --peers does that once")
     (scratch.work / "ralph.yml").write_text(
         f"cli:\n  backend: custom\n  command: {AGENT}\n  prompt_mode: stdin\n"
         f"event_loop:\n  prompt_file: PROMPT.md\n  completion_promise: LOOP_COMPLETE\n  max_iterations: {iterations}\n"

@@ -1,5 +1,6 @@
 """What all rows need: the programs, a scratch folder for each run, and what a run cost."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "target/bench"
 FLOOR = ROOT / "benches/floor"
 LOOP_SH = ROOT / "benches/peer/loop.sh"
+SWARM_PY = ROOT / "benches/peer/swarm.py"
 RALPH = BUILT / "ralph/bin/ralph"
 MEMORY = Path("/dev/shm")
 RALPH_VERSION = "2.10.1"
@@ -58,6 +60,15 @@ def build_swarm() -> Path:
     """Builds the release binary and returns where it is."""
     subprocess.run(["cargo", "build", "--release", "--locked", "--bin", "swarm"], cwd=ROOT, check=True)
     return ROOT / "target/release/swarm"
+
+
+def build_bench(name: str) -> Path:
+    """Builds a program of `benches/*.rs` and returns where it is."""
+    command = ["cargo", "build", "--release", "--locked", "--bench", name, "--message-format=json-render-diagnostics"]
+    built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    artifacts = (json.loads(line) for line in built.stdout.splitlines())
+    found = [made["executable"] for made in artifacts if made.get("executable") and made["target"]["name"] == name]
+    return Path(found[0])
 
 
 def install_ralph() -> None:
