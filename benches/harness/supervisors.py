@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from . import tools
 from .tools import BUILT, Unavailable
-from .world import DEADLINE, IDLE, World, await_ends, memory
+from .world import DEADLINE, IDLE, World, await_ends
 
 SUPERVISORD = BUILT / "supervisor/bin/supervisord"
 SUPERVISORCTL = BUILT / "supervisor/bin/supervisorctl"
@@ -60,9 +60,6 @@ class Supervisor:
             raise RuntimeError(f"{type(self).__name__} did not stop its workers")
         return (max(over, returned) - begin) * 1e3
 
-    def footprint(self) -> float:
-        return memory(self.pid)
-
 
 class Supervisord(Supervisor):
     """With logs of both streams, as it does unasked, and a worker that counts as started at once."""
@@ -73,7 +70,8 @@ class Supervisord(Supervisor):
             raise Unavailable("supervisord is not installed; --peers does that once")
         self.settings = world.path / "supervisord.conf"
         self.settings.write_text(
-            f"[supervisord]\nlogfile={world.path}/log\npidfile={world.path}/pid\nchildlogdir={world.work}\nminfds=8192\n"
+            f"[supervisord]\nlogfile={world.path}/log\npidfile={world.path}/pid\nchildlogdir={world.work}\n"
+            "minfds=8192\n"
             f"[unix_http_server]\nfile={world.path}/socket\n"
             "[rpcinterface:supervisor]\n"
             "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
@@ -81,7 +79,7 @@ class Supervisord(Supervisor):
             f"[program:w]\ncommand={' '.join(IDLE)}\nnumprocs={count}\nprocess_name=w%(process_num)d\n"
             "autostart=false\nstartsecs=0\n"
         )
-        self.pid = world.start([SUPERVISORD, "-n", "-c", self.settings]).pid
+        self.pid = world.start([SUPERVISORD, "-n", "-c", self.settings], "daemon").pid
         deadline = time.monotonic() + DEADLINE
         while not (world.path / "socket").exists():
             if time.monotonic() > deadline:
@@ -117,7 +115,7 @@ class Pueue(Supervisor):
         )
         self.client = [PUEUE, "-c", settings]
         self.stopped = False
-        self.pid = world.start([PUEUED, "-c", settings]).pid
+        self.pid = world.start([PUEUED, "-c", settings], "daemon").pid
         deadline = time.monotonic() + DEADLINE
         while not (folder / "socket").exists():
             if time.monotonic() > deadline:

@@ -13,6 +13,7 @@ BUILT = ROOT / "target/bench"
 FLOOR = ROOT / "benches/floor"
 LOOP_SH = ROOT / "benches/peer/loop.sh"
 SWARM_PY = ROOT / "benches/peer/swarm.py"
+CHANGE_PY = ROOT / "benches/peer/change.py"
 RALPH = BUILT / "ralph/bin/ralph"
 MEMORY = Path("/dev/shm")
 RALPH_VERSION = "2.10.1"

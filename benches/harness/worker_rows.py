@@ -10,9 +10,9 @@ from contextlib import ExitStack
 from . import tools
 from .supervisors import Pueue, Supervisord, Supervisor
 from .table import Row
-from .tools import BUILT, SWARM_PY, Options, Unavailable
+from .tools import BUILT, CHANGE_PY, SWARM_PY, Options, Unavailable
 from .turns import Try, take_turns
-from .world import IDLE, World, cpu, memory
+from .world import DEADLINE, IDLE, World, cpu, memory
 
 HELLO = BUILT / "hello"
 # So many runs of a command in a try.
@@ -51,7 +51,7 @@ def p6(options: Options) -> Row:
             "ours, processes": repeated("ours, processes", processes, *ours(options), "ls"),
             "ours, tmux": repeated("ours, tmux", windows, *ours(options), "ls"),
             "floor (hello)": repeated("floor (hello)", processes, HELLO),
-            "floor (list-panes)": repeated("floor (list-panes)", windows, "tmux", "list-panes", "-a", "-F", "#{pane_pid}"),
+            "floor (list-panes)": repeated("floor (list-panes)", windows, *"tmux list-panes -a -F #{pane_pid}".split()),
             f"{PEER}, processes": repeated(f"{PEER}, processes", peer_processes, *peer(), "ls"),
             f"{PEER}, tmux": lambda: {f"{PEER}, tmux": peer_windows.times(1, *peer(), "ls")},
         }
@@ -68,7 +68,8 @@ def p7(options: Options) -> Row:
     workers = 200
     row = Row("P7", f"peek and send, one of {workers} tmux workers", "ms")
     with ExitStack() as stack:
-        mine, others = (stack.enter_context(World(options, words, in_memory=True)) for words in (ours(options), peer()))
+        worlds = [World(options, words, in_memory=True) for words in (ours(options), peer())]
+        mine, others = map(stack.enter_context, worlds)
         for world in (mine, others):
             world.spawn(workers, "--tmux", command=READER)
         pane = mine.run("tmux", "list-panes", "-a", "-F", "#{window_name} #{pane_id}").split("w7 ")[1].split()[0]
@@ -138,13 +139,24 @@ SETTLE = 5.0
 class Ours:
     """`swarm wait --all` over the workers of a world: the one process of ours that watches them all."""
 
+    LOG = "wait"
+
     def __init__(self, world: World, count: int) -> None:
         world.spawn(count)
         self.world = world
-        self.pid = world.start([*world.words, "wait", "--all"]).pid
+        self.waiting = world.start([*world.words, "wait", "--all"], self.LOG)
+        self.pid = self.waiting.pid
 
     def shims(self) -> list[int]:
         return [process.pid for process in self.world.processes("swarm-shim")]
+
+    def must_have_watched(self) -> None:
+        """Ends all workers: whoever watched them says so of each, and ends."""
+        self.world.do("kill", "--all")
+        status = self.waiting.wait(DEADLINE)
+        exited = (self.world.path / self.LOG).read_text().count(": exited")
+        if status != 0 or exited != IDLE_WORKERS:
+            raise RuntimeError(f"swarm wait ended with {status} and saw {exited} of {IDLE_WORKERS} workers end")
 
 
 def idle(options: Options, stack: ExitStack, row: Row) -> tuple[Ours, dict[str, Supervisor]]:
@@ -170,6 +182,7 @@ def p10(options: Options) -> Row:
         resident = memory(mine.pid, "Rss")
         for name, supervisor in others.items():
             row.samples[name] = [memory(supervisor.pid)]
+        mine.must_have_watched()
     bound = 8 + IDLE_WORKERS * 6e-3
     row.at_most("ours, MB", row.median("ours"), bound)
     row.at_most("ours, MB with all that it shares (Rss)", resident, bound)
@@ -179,7 +192,7 @@ def p10(options: Options) -> Row:
     if "pueue" in row.samples:
         row.at_least("pueue / ours", row.ratio("pueue", "ours"), 10)
     shims = row.samples["ours, each shim"]
-    row.notes.append(f"{len(shims)} shims together: {sum(shims):.1f} MB; the others have none, and lose what they watch when they die")
+    row.notes.append(f"{len(shims)} shims together: {sum(shims):.1f} MB; the others have none")
     return row
 
 
@@ -197,6 +210,7 @@ def p11(options: Options) -> Row:
             time.sleep(seconds)
             for name, pids in watched.items():
                 row.samples.setdefault(name, []).append(cpu(pids) - before[name])
+        mine.must_have_watched()
     both = row.median("ours") + row.median("ours, all shims")
     row.at_most("ours with all shims, ms", both, 5)
     if "supervisord" in row.samples:
@@ -287,10 +301,39 @@ def p13(options: Options) -> Row:
     row.samples[f"{PEER}, {few} of them"] = kill_all(PEER, peer(), few)()[PEER]
     row.at_most("ours, s", row.median("ours") / 1e3, 0.5)
     scaled = row.median(f"{PEER}, {few} of them") / few * workers
-    row.notes.append(f"{PEER}, one after the other: {scaled / 1e3:.0f} s for {workers}, {scaled / row.median('ours'):.0f} × ours")
+    times = scaled / row.median("ours")
+    row.notes.append(f"{PEER}, one after the other: {scaled / 1e3:.0f} s for {workers}, {times:.0f} × ours")
+    return row
+
+
+def p14(options: Options) -> Row:
+    workers, changes = 1000, 20
+    row = Row("P14", f"a durable change of the state of {workers} workers", "ms")
+    registry = tools.build_bench("registry")
+    ours_changes = [registry, ".", str(workers), str(changes)]
+    with World(options, []) as world:
+        world.run(*ours_changes)
+        size = (world.work / "state.json").stat().st_size
+
+    def change(label: str, *command) -> Try:
+        def once() -> dict[str, list[float]]:
+            with World(options, []) as world:
+                return {label: [int(line) / 1e6 for line in world.run(*command).split()]}
+
+        return once
+
+    tries = {
+        "ours": change("ours", *ours_changes),
+        "floor (fdatasync)": change("floor (fdatasync)", BUILT / "durable", "file", str(size), str(changes)),
+        PEER: change(PEER, sys.executable, CHANGE_PY, str(workers), str(changes)),
+    }
+    take_turns(row, tries, options.rounds or 5)
+    row.at_most("ours / fdatasync", row.ratio("ours", "floor (fdatasync)"), 3)
+    row.at_least(f"{PEER} / ours", row.ratio(PEER, "ours"), 20)
+    row.notes.append(f"{size / 1e3:.0f} kB; the peer writes in place, syncs nothing, and its start is not counted")
     return row
 
 
 ROWS: dict[str, Callable[[Options], Row]] = {
-    "P6": p6, "P7": p7, "P8": p8, "P10": p10, "P11": p11, "P12": p12, "P13": p13
+    "P6": p6, "P7": p7, "P8": p8, "P10": p10, "P11": p11, "P12": p12, "P13": p13, "P14": p14
 }

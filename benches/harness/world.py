@@ -1,4 +1,4 @@
-"""A world for workers: a home, a tmux server and processes of its own. All of it is gone afterwards, also after Ctrl-C."""
+"""A world for workers: a home, a tmux server and processes of its own. Nothing of it is left, also after Ctrl-C."""
 
 import os
 import select
@@ -53,9 +53,9 @@ class World(Scratch):
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
-    def start(self, command: list) -> subprocess.Popen:
-        """Starts a program that stays. Its output goes to a file: what it starts may keep a pipe open."""
-        with open(self.path / "output", "wb") as output:
+    def start(self, command: list, log: str) -> subprocess.Popen:
+        """Starts a program that stays. Its output goes to a file in the world: what it starts may keep a pipe open."""
+        with open(self.path / log, "wb") as output:
             process = subprocess.Popen(
                 [*self.options.pinned(), *command],
                 cwd=self.work,
@@ -69,7 +69,7 @@ class World(Scratch):
 
     def run(self, *command) -> str:
         """Runs any program to its end and returns what it printed."""
-        process = self.start(list(command))
+        process = self.start(list(command), "output")
         status = process.wait(LONGEST_RUN)
         self.background.remove(process)
         text = (self.path / "output").read_text(errors="replace")
@@ -82,7 +82,7 @@ class World(Scratch):
         return self.run(*self.words, *words)
 
     def times(self, count: int, *command, first: int = 0) -> list[float]:
-        """Milliseconds from start to end of any program, `count` times; `{}` is the number of the run, from `first` on."""
+        """Milliseconds of any program from start to end, `count` times; `{}` is the run's number, from `first` on."""
         out = self.path / "times"
         self.run(BUILT / "repeat", out, str(first), str(count), *command)
         return [int(line.split()[0]) / 1e6 for line in out.read_text().splitlines()]
@@ -157,7 +157,7 @@ def await_ends(handles: list[int], deadline: float) -> float:
 
 
 def cpu(processes: list[int]) -> float:
-    """Milliseconds of processor time that these processes have used so far, to the nanosecond that the scheduler knows."""
+    """Milliseconds of processor time that these processes have used so far, by the scheduler's own count."""
     total = 0
     for pid in processes:
         for thread in Path(f"/proc/{pid}/task").iterdir():

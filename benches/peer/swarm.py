@@ -8,8 +8,8 @@ How such a program works, and where its time goes:
 - one `tmux` process for each question about one worker;
 - a process is alive if a signal 0 reaches it, and its end is waited for by sleep and look again, one after the other.
 
-The original is 350 kB of source in one file, which its interpreter compiles at each start; this one is short, so whatever
-is measured against it is measured against less.
+The original is 350 kB of source in one file, which its interpreter compiles at each start; this one is short, so what is
+measured against it is measured against less.
 """
 
 import argparse
