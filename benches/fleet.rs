@@ -12,7 +12,7 @@ use std::error::Error;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
-use swarm::model::{AttemptId, Launch, RunId, TaskId};
+use swarm::model::{AttemptId, Launch, RunId, Streams, TaskId};
 use swarm::runtime::process::ProcessRuntime;
 use swarm::runtime::{Event, Nudge, Runtime};
 use tokio::process::{Child, Command};
@@ -68,9 +68,12 @@ fn idle(number: u32, folder: &Path) -> Launch {
         argv: IDLE.iter().map(Into::into).collect(),
         cwd: folder.to_owned(),
         env: Vec::new(),
-        stdin: "/dev/null".into(),
-        out: folder.join(format!("{number}.out")),
-        err: folder.join(format!("{number}.err")),
+        streams: Streams::Files {
+            stdin: "/dev/null".into(),
+            out: folder.join(format!("{number}.out")),
+            err: folder.join(format!("{number}.err")),
+            show: None,
+        },
         keep_children: false,
     }
 }
