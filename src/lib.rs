@@ -9,7 +9,7 @@
 //! | [`agent`] | how one agent's command line is called and what its output means: pure |
 //! | [`host`] | the operating system: processes, files, signals, clocks, git |
 //! | [`journal`] | what survives a crash |
-//! | [`runtime`] | where attempts run: the shim and the bare process |
+//! | [`runtime`] | where attempts run: the shim, the bare process, tmux windows |
 //! | [`report`] | facts into words: lines, tables, JSON |
 //! | [`driver`] | the one async loop: input, decision, durable facts, effects |
 //! | [`cli`] | the command line: settings, a file per verb, exit codes |

@@ -30,9 +30,12 @@ const GUARDED: &[(&str, &[&str])] = &[
     ("tokio", &["host", "runtime", "driver", "cli"]),
     ("nix", &["host", "runtime", "driver", "report", "cli"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("signal_hook", &["driver"]),
-    ("tmux_interface", &["cli"]),
+    ("tmux_interface", &["runtime", "cli"]),
     ("regex", &["agent"]),
+    ("vt100", &["agent"]),
 ];
 
 #[test]

@@ -5,22 +5,25 @@
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
+#[path = "support/processes.rs"]
+mod processes;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use processes::{
+    DEADLINE, attempt, finish, helper, helper_folder, processes_of, shim_pid, state, wait_until, worker_pid,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use swarm::host::record;
-use swarm::model::{AttemptId, Exit, Found, Handle, Launch, Oom, RunId, Status, TaskId};
+use swarm::model::{Exit, Found, Handle, Launch, Oom, Status, Streams};
 use swarm::runtime::process::{ProcessRuntime, live_attempts};
 use swarm::runtime::{Event, Nudge, Runtime};
 
 const SWARM: &str = env!("CARGO_BIN_EXE_swarm");
 const AGENT: &str = env!("CARGO_BIN_EXE_fake-agent");
-
-/// No wait of a test is longer.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A run folder, a log folder, and a runtime.
 struct Bench {
@@ -71,9 +74,7 @@ impl Bench {
                 env("FAKE_AGENT_TRACE", self.trace().to_str().unwrap()),
                 ("SWARM_TEST".into(), None),
             ],
-            stdin: self.folder.join("prompt"),
-            out: self.out(),
-            err: self.err(),
+            streams: Streams::Files { stdin: self.folder.join("prompt"), out: self.out(), err: self.err(), show: None },
             keep_children: false,
         }
     }
@@ -142,46 +143,9 @@ impl Bench {
     }
 }
 
-fn attempt(number: u32) -> AttemptId {
-    AttemptId { run: RunId("r".into()), task: TaskId("loop".into()), number, tries: 1 }
-}
-
-/// Agents, their children and shims of the bench in `folder`.
-fn processes_of(folder: &Path) -> Vec<(i32, String)> {
-    let needle = folder.to_str().unwrap();
-    let names = |path: PathBuf| fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(needle));
-    let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let us = std::process::id() as i32;
-    pids.filter(|pid| *pid != us)
-        .filter(|pid| {
-            let proc = PathBuf::from(format!("/proc/{pid}"));
-            names(proc.join("cmdline")) || names(proc.join("environ"))
-        })
-        .map(|pid| (pid, fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default()))
-        .collect()
-}
-
 fn is_resting_shim(pid: i32) -> bool {
     let named = fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"swarm\0shim\0"));
     named && swarm::host::process::children(pid).is_empty()
-}
-
-fn worker_pid(handle: &Handle) -> i32 {
-    let Handle::Process { worker, .. } = handle;
-    worker.pid
-}
-
-fn shim_pid(handle: &Handle) -> i32 {
-    let Handle::Process { shim, .. } = handle;
-    shim.pid
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < DEADLINE, "{what} did not come");
-        std::thread::yield_now();
-    }
 }
 
 #[tokio::test]
@@ -240,11 +204,16 @@ async fn arguments_and_variables_arrive_byte_for_byte() {
 async fn what_cannot_be_started_leaves_nothing() {
     let mut bench = Bench::new();
     let good = bench.launch_of("text:x");
-    let cases: [(&str, &str, Launch); 5] = [
+    let mut no_prompt = good.clone();
+    if let Streams::Files { stdin, .. } = &mut no_prompt.streams {
+        *stdin = "/no/prompt".into();
+    }
+    let cases: [(&str, &str, Launch); 6] = [
         ("no-such-program", "No such file", Launch { argv: vec!["no-such-program".into()], ..good.clone() }),
         ("/prompt", "denied", Launch { argv: vec![bench.folder.join("prompt").into()], ..good.clone() }),
         ("/no/folder", "No such file", Launch { cwd: "/no/folder".into(), ..good.clone() }),
-        ("/no/prompt", "No such file", Launch { stdin: "/no/prompt".into(), ..good.clone() }),
+        ("/no/prompt", "No such file", no_prompt),
+        ("terminal", "terminal", Launch { streams: Streams::Terminal, ..good.clone() }),
         ("variable", "variable", Launch { env: vec![("A=B".into(), None)], ..good.clone() }),
     ];
     for (thing, words, launch) in cases {
@@ -288,7 +257,7 @@ async fn every_byte_arrives() {
 #[tokio::test]
 async fn a_dropped_wait_loses_nothing() {
     let mut bench = Bench::new();
-    bench.launch("bytes:9MB;every:1ms:50:x").await;
+    bench.launch("bytes:9MB;wait-file:go;every:1ms:50:x").await;
     let (mut chunk, mut output, mut dropped) = (Vec::new(), Vec::new(), 0);
     let begun = Instant::now();
     loop {
@@ -298,7 +267,11 @@ async fn a_dropped_wait_loses_nothing() {
             Ok(Event::Output { .. }) => output.extend_from_slice(&chunk),
             Ok(Event::Ended { .. }) => break,
             Ok(other) => panic!("{other:?}"),
-            Err(_) => dropped += 1,
+            Err(_) => {
+                dropped += 1;
+                // Not before: under load all of it may be there before anybody looks.
+                fs::write(bench.folder.join("go"), "").unwrap();
+            }
         }
         assert!(begun.elapsed() < DEADLINE);
     }
@@ -477,12 +450,6 @@ async fn suspending_stops_all_and_continuing_lets_them_go_on() {
     bench.assert_nobody_left();
 }
 
-/// The letter of a process's state.
-fn state(pid: i32) -> char {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap_or('X')
-}
-
 #[tokio::test]
 async fn a_shim_that_is_stopped_hears_kill() {
     let mut bench = Bench::new();
@@ -584,7 +551,9 @@ async fn many_at_once_are_kept_apart() {
     for number in 1..=40 {
         let mut launch = bench.launch_of(&format!("text:{number};wait-file:go;exit:{number}"));
         launch.attempt = attempt(number);
-        launch.out = bench.folder.join(format!("logs/iteration-{number}.log.raw"));
+        if let Streams::Files { out, .. } = &mut launch.streams {
+            *out = bench.folder.join(format!("logs/iteration-{number}.log.raw"));
+        }
         bench.runtime.launch(&launch).await.unwrap();
     }
     fs::write(bench.folder.join("go"), "").unwrap();
@@ -611,32 +580,6 @@ async fn a_child_of_somebody_else_is_not_reaped() {
     let mut other = tokio::process::Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
     bench.run("setsid-child:60s;text:x").await;
     assert_eq!(other.wait().await.unwrap().code(), Some(7));
-}
-
-/// Starts this program again for one of the tests below.
-fn helper(test: &str, folder: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "--nocapture", test]).env("HELPER_FOLDER", folder).stdin(Stdio::null());
-    command
-}
-
-fn finish(mut command: Command) -> ExitStatus {
-    let mut child = command.spawn().unwrap();
-    let begun = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        if begun.elapsed() > DEADLINE {
-            child.kill().unwrap();
-            panic!("the helper hangs");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn helper_folder() -> PathBuf {
-    PathBuf::from(std::env::var_os("HELPER_FOLDER").expect("only by another test"))
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use swarm::driver::seams::{Ready, Workspace};
 use swarm::driver::tree::{AgentCalls, Check, LoopTree, TreeSettings};
 use swarm::engine::{Problem, board::Open};
 use swarm::host::git::Push;
-use swarm::model::{AttemptId, Exit, Note, Now, Oom, RunId, Span, Status, Survey, TaskId, Tick, Tree, Wall};
+use swarm::model::{AttemptId, Exit, Note, Now, Oom, RunId, Span, Status, Streams, Survey, TaskId, Tick, Tree, Wall};
 
 /// No wait of a test is longer.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -338,9 +338,9 @@ fn a_launch_knows_everything() {
         let open = open(attempt(3, 1), &ready);
         let launch = place.tree().launch(&open).unwrap();
         assert_eq!(launch.argv, ["agent", "Some(1.5)"]);
-        assert_eq!((launch.stdin, launch.cwd), (place.composed(3), place.settings.folder.clone()));
-        assert_eq!(launch.out, place.tree().raw_log(1));
-        assert_eq!(launch.err, place.log("iteration-1.err"));
+        assert_eq!(launch.cwd, place.settings.folder);
+        let (out, err) = (place.tree().raw_log(1), place.log("iteration-1.err"));
+        assert_eq!(launch.streams, Streams::Files { stdin: place.composed(3), out, err, show: None });
         let value = |name: &str| launch.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let set = |text: &str| Some(Some(OsString::from(text)));
         assert_eq!(value("CLAUDECODE"), Some(None));

@@ -9,10 +9,13 @@ pub mod done;
 mod gemini;
 mod json;
 pub mod limits;
+pub mod pane;
 mod plain;
 mod reader;
+pub mod screen;
 mod shape;
 mod text;
+pub mod unroll;
 mod words;
 
 pub use done::{DoneMatch, DoneRule, resembles};

@@ -1,5 +1,6 @@
 //! The grammar of the command line. The loop's options are made from the table of settings.
 
+use super::worker_args;
 use super::settings::{Flags, KEYS, Key, Kind, env_name};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -13,6 +14,7 @@ pub(super) fn command() -> Command {
         .arg_required_else_help(true)
         .infer_long_args(true)
         .subcommand(loop_command())
+        .subcommands(worker_args::commands())
         .subcommand(
             Command::new("explain")
                 .about("Why each iteration of a run ended, and why the run did")
@@ -26,6 +28,9 @@ pub(super) fn command() -> Command {
                 .subcommand(Command::new("show").about("Each setting, its value, and where it came from").arg(json())),
         )
         .subcommand(<super::cmd_done_test::DoneTest as clap::Args>::augment_args(Command::new("done-test")))
+        .subcommand(super::cmd_init::command())
+        .subcommand(super::cmd_completions::command())
+        .subcommand(super::cmd_man::command())
         .subcommand(
             Command::new("demo")
                 .about("The loop at work in a scratch project, without a real agent: a few seconds, no cost"),
@@ -118,11 +123,11 @@ fn option(key: &Key) -> Arg {
     }
 }
 
-fn flag(name: &'static str, help: &'static str) -> Arg {
+pub(super) fn flag(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
-fn json() -> Arg {
+pub(super) fn json() -> Arg {
     flag("json", "As JSON")
 }
 

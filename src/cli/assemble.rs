@@ -3,16 +3,16 @@
 use super::audience::RealAudience;
 use super::error::{Error, Result};
 use super::loop_settings::LoopSettings;
-use super::recover::{self, Known};
 use crate::driver::orders::RealOrders;
-use crate::driver::seams::{Clock, Journal, Order};
+use crate::driver::real::{FactsFile, RealClock};
+use crate::driver::recover::{self, Known};
+use crate::driver::seams::Order;
 use crate::driver::{Driver, Outcome, Parts, control};
-use crate::engine::{Ask, Board, Input, LoopPlan, Stamped, Wake};
+use crate::engine::{Ask, Board, Input, LoopPlan, Stamped};
 use crate::host::{clock, process};
 use crate::journal::{FileJournal, RunFolder, RunRecord};
-use crate::model::{Now, RunEnding, Span, Tick};
+use crate::model::RunEnding;
 use crate::runtime::process::{ProcessRuntime, live_attempts};
-use jiff::tz::TimeZone;
 use std::io;
 
 /// How the supervisor begins.
@@ -64,7 +64,7 @@ async fn drive(
     facts: Vec<Stamped>,
     warnings: &[String],
 ) -> Result<Outcome> {
-    let mut journal = Facts(journal);
+    let mut journal = FactsFile::new(journal);
     let failed = |what: &str, error: io::Error| Error::failed(format!("cannot {what}: {error}"));
     let boot_id = process::boot_id().map_err(|error| failed("read the boot id", error))?.to_owned();
     let (input, board) = match first {
@@ -86,10 +86,7 @@ async fn drive(
     let parts = Parts {
         runtime: ProcessRuntime::new(folder.path()).map_err(|error| failed("set up the runtime", error))?,
         journal,
-        clock: RealClock {
-            zone: clock::zone(),
-            timer: clock::WallTimer::new().map_err(|error| failed("make a timer", error))?,
-        },
+        clock: RealClock::new().map_err(|error| failed("make a timer", error))?,
         workspace: super::workspace::build(folder, record, settings)?,
         audience,
         orders: RealOrders::new(listener, (first == First::Close).then_some(close))
@@ -121,14 +118,14 @@ fn put_back(
     folder: &RunFolder,
     record: &RunRecord,
     settings: &LoopSettings,
-    journal: &mut Facts,
+    journal: &mut FactsFile,
     facts: Vec<Stamped>,
     boot_id: &str,
 ) -> Result<Board> {
     let mut board = Board::replay(&facts);
     let live = live_attempts(folder.path())
         .map_err(|error| Error::failed(format!("cannot look for workers of {}: {error}", folder.path().display())))?;
-    let known = Known { run: &record.id, policy: &settings.policy, boot_id, live: &live };
+    let known = Known { run: &record.id, task: LoopPlan::task(), policy: &settings.policy, boot_id, live: &live };
     let missing = recover::missing(&board, &known, clock::now());
     if missing.is_empty() {
         return Ok(board);
@@ -143,65 +140,15 @@ fn put_back(
 
 /// Runs a future on a tokio runtime of this thread.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+    // tokio panics where it cannot open what it needs to hear of signals.
+    let room = crate::host::limits::room_for_files(EVENT_LOOP_FILES);
+    let runtime = room.and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
+    let runtime = runtime.map_err(|error| {
         Error::failed(format!("cannot start the event loop: {error}"))
             .hint("raise the limit of open files: ulimit -n 256")
     })?;
     Ok(runtime.block_on(future))
 }
 
-/// The facts' file.
-struct Facts(FileJournal);
-
-impl Facts {
-    fn write(&mut self, facts: &[Stamped]) -> io::Result<()> {
-        let lines = facts.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
-        self.0.append(lines.iter().map(String::as_str))
-    }
-}
-
-impl Journal for Facts {
-    async fn append(&mut self, facts: &[Stamped]) -> io::Result<()> {
-        self.write(facts)
-    }
-}
-
-/// The machine's clocks.
-struct RealClock {
-    zone: TimeZone,
-    timer: clock::WallTimer,
-}
-
-impl Clock for RealClock {
-    fn now(&self) -> Now {
-        clock::now()
-    }
-
-    fn zone(&self) -> &TimeZone {
-        &self.zone
-    }
-
-    async fn until(&self, wake: Wake) {
-        let tick = async {
-            match wake.tick {
-                Some(tick) => tokio::time::sleep(left(tick).duration()).await,
-                None => std::future::pending().await,
-            }
-        };
-        let wall = async {
-            match wake.wall {
-                Some(wall) => self.timer.until(wall).await.unwrap_or_else(|error| tracing::warn!(%error, "wall timer")),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = tick => {}
-            () = wall => {}
-        }
-    }
-}
-
-/// The time until `tick`.
-fn left(tick: Tick) -> Span {
-    tick - clock::now().tick
-}
+/// More files than an event loop opens, and a little for what is done in it.
+const EVENT_LOOP_FILES: usize = 16;

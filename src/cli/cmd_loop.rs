@@ -100,7 +100,7 @@ impl Start {
         })?;
         check_log_folder(&runs::log_folder(&self.folder))?;
         let tree = runs::work_tree(&self.folder);
-        let id = new_id();
+        let id = run::new_id();
         let held = if self.share_tree { None } else { Some(take_tree(&home, &tree, &id)?) };
         self.close_unfinished(&home, &tree)?;
         let name = unique_name(&home, self.run_name())?;
@@ -379,11 +379,4 @@ fn unique_name(home: &Home, name: String) -> Result<String> {
         runs::all(home)?.into_iter().filter(|run| run.supervisor().is_some()).map(|run| run.record.name).collect();
     let numbered = |number: u32| if number == 1 { name.clone() } else { format!("{name}-{number}") };
     Ok((1..).map(numbered).find(|name| !alive.contains(name)).unwrap_or(name.clone()))
-}
-
-/// `20261121-120635-1a2b3c`: sorts by time, and the pid keeps two of one second apart.
-fn new_id() -> RunId {
-    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-    let millis = clock::now().wall.0.rem_euclid(1000);
-    RunId(format!("{now}-{millis:03}-{:x}", std::process::id()))
 }

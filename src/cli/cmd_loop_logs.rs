@@ -4,12 +4,13 @@
 use super::error::{Error, Result};
 use super::runs::Run;
 use super::{assemble, print, runs};
+use crate::host::files;
 use crate::host::inotify::Watcher;
 use crate::host::process::PidFd;
 use crate::host::ready::Crowd;
 use clap::ArgMatches;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -17,16 +18,23 @@ use std::path::{Path, PathBuf};
 pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     let home = runs::home()?;
     let run = runs::find(&home, matches.get_one::<String>("run").map(String::as_str))?;
-    let raw = matches.get_flag("raw");
-    let log = match matches.get_one::<String>("iteration") {
-        Some(text) => {
-            text.parse().map_err(|_| Error::usage(format!("`{text}` is no log number")).hint("see `swarm explain`"))?
-        }
-        None => latest(&run)?,
+    let number = |text: &String| {
+        text.parse().map_err(|_| Error::usage(format!("`{text}` is no log number")).hint("see `swarm explain`"))
     };
+    let log = matches.get_one::<String>("iteration").map(number).transpose()?;
+    show(run, log, matches.get_flag("raw"), matches.get_flag("follow"), None)
+}
+
+/// Prints a log, or at most so many of its last `lines`, and follows it if wished; the latest log if none is given.
+pub(super) fn show(run: Run, log: Option<u32>, raw: bool, following: bool, lines: Option<u32>) -> Result<u8> {
+    let log = log.map_or_else(|| latest(&run), Ok)?;
     let path = path_of(&run, log, raw);
     let mut file = open(&path)?;
-    if !copy(&mut file)? || !matches.get_flag("follow") {
+    if let Some(lines) = lines {
+        let begin = files::last_lines(&file, lines.into()).and_then(|begin| file.seek(SeekFrom::Start(begin)));
+        begin.map_err(|error| Error::failed(format!("cannot read {}: {error}", path.display())))?;
+    }
+    if !copy(&mut file)? || !following {
         return Ok(0);
     }
     assemble::block_on(follow(run, log, raw, file))?

@@ -4,6 +4,7 @@ use super::error::{Error, Result};
 use super::settings::Settings;
 use crate::agent::{Agent, DoneMatch, DoneRule, Invocation, resembles};
 use crate::engine::Policy;
+use crate::host::program;
 use crate::model::Span;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -160,7 +161,7 @@ impl LoopSettings {
         }
         let argv = self.argv(None);
         let program = argv.first().cloned().unwrap_or_default();
-        if find_program(&program).is_none() {
+        if program::find(&program).is_none() {
             let program = program.to_string_lossy().into_owned();
             let hint = match self.agent() {
                 Agent::Claude if self.command.is_empty() => {
@@ -279,18 +280,4 @@ fn read_prompt(path: &Path) -> Result<String> {
         return Err(Error::usage(format!("the prompt {} is empty", path.display())).hint(hint));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Where the shell would find `program`.
-fn find_program(program: &std::ffi::OsStr) -> Option<PathBuf> {
-    use std::os::unix::fs::PermissionsExt;
-    let runs = |path: &Path| path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
-    if program.is_empty() {
-        return None;
-    }
-    if program.to_string_lossy().contains('/') {
-        return Some(PathBuf::from(program)).filter(|path| runs(path));
-    }
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| runs(path))
 }

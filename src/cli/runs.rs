@@ -69,6 +69,13 @@ impl Run {
         Status::of(&self.board, &self.facts, &vitals)
     }
 
+    /// Its newest text log, if an iteration has begun.
+    pub(super) fn log(&self) -> Option<PathBuf> {
+        let open = self.board.open.values().map(|open| open.log).max();
+        let log = open.or(self.board.last.as_ref().map(|last| last.log))?;
+        Some(self.log_folder().join(format!("iteration-{log}.log")))
+    }
+
     /// The folder of its logs.
     pub(super) fn log_folder(&self) -> PathBuf {
         log_folder(&self.record.folder)

@@ -334,6 +334,14 @@ pub fn parse_duration(text: &str) -> Option<crate::model::Span> {
     u64::try_from(span.as_millis()).ok().map(crate::model::Span)
 }
 
+/// The length of time that the option `name` was given.
+pub fn duration(name: &str, text: &str) -> Result<crate::model::Span> {
+    parse_duration(text).ok_or_else(|| {
+        Error::usage(format!("{name}: `{text}` is not a length of time"))
+            .hint("use 90s, 30m, 1h30m, 2h, or a number of seconds")
+    })
+}
+
 /// `SWARM_MAX_TIME` for `max-time`.
 pub fn env_name(key: &Key) -> String {
     format!("SWARM_{}", key.name.to_ascii_uppercase().replace('-', "_"))

@@ -2,7 +2,10 @@
 //! it drives is handed to it behind the traits of [`seams`], so that the simulator runs the same code.
 
 pub mod control;
+pub mod fleet;
 pub mod orders;
+pub mod real;
+pub mod recover;
 pub mod seams;
 pub mod tree;
 
@@ -49,6 +52,8 @@ pub struct Driver<R, J, C, W, A, O, P = LoopPlan> {
     listeners: BTreeMap<AttemptId, Listener>,
     jobs: VecDeque<Job>,
     answers: VecDeque<Input>,
+    /// Facts that nothing was done upon yet.
+    unwritten: Vec<Stamped>,
     chunk: Vec<u8>,
     signs: Vec<Sign>,
 }
@@ -92,9 +97,20 @@ where
             listeners: BTreeMap::new(),
             jobs: VecDeque::new(),
             answers: VecDeque::new(),
+            unwritten: Vec::new(),
             chunk: Vec::new(),
             signs: Vec::new(),
         }
+    }
+
+    /// The state, to be read.
+    pub fn board(&self) -> &Board {
+        self.engine.board()
+    }
+
+    /// Where its attempts run, to be read.
+    pub fn runtime(&self) -> &R {
+        &self.runtime
     }
 
     /// Who is told; for a last word after the run.
@@ -102,16 +118,23 @@ where
         &mut self.audience
     }
 
+    /// Is taken right after the first input, before any answer.
+    pub fn then(&mut self, input: Input) {
+        self.answers.push_back(input);
+    }
+
     /// Runs until the run is over, starting with `first` (`Begin` or `Resume`).
     pub async fn run(&mut self, first: Input) -> Outcome {
         let mut input = first;
         loop {
             let Step { facts, effects, wake } = self.engine.step(self.clock.now(), input);
-            if let Err(error) = self.make_durable(&facts).await {
-                self.abandon_ship().await;
-                return Outcome::CannotWrite(error);
-            }
+            self.unwritten.extend(facts);
             for effect in effects {
+                if acts(&effect)
+                    && let Err(outcome) = self.make_durable().await
+                {
+                    return outcome;
+                }
                 if let Effect::Finish(ending) = effect {
                     return Outcome::Finished(ending);
                 }
@@ -119,22 +142,32 @@ where
                     return lost;
                 }
             }
-            input = match self.answers.pop_front() {
-                Some(answer) => answer,
-                None => match self.listen(wake).await {
-                    Some(input) => input,
-                    None => return Outcome::Left,
-                },
+            if let Some(answer) = self.answers.pop_front() {
+                input = answer;
+                continue;
+            }
+            if let Err(outcome) = self.make_durable().await {
+                return outcome;
+            }
+            input = match self.listen(wake).await {
+                Some(input) => input,
+                None => return Outcome::Left,
             };
         }
     }
 
-    /// The rule of the house: facts to disk before effects, and before anybody hears of them.
-    async fn make_durable(&mut self, facts: &[Stamped]) -> io::Result<()> {
-        if !facts.is_empty() {
-            self.journal.append(facts).await?;
-            self.audience.facts(self.engine.board(), facts);
+    /// The rule of the house: facts to disk before effects, before anybody hears of them, and before anything is waited
+    /// for. What leads only to more facts waits for those, and is written with them.
+    async fn make_durable(&mut self) -> Result<(), Outcome> {
+        if self.unwritten.is_empty() {
+            return Ok(());
         }
+        let facts = std::mem::take(&mut self.unwritten);
+        if let Err(error) = self.journal.append(&facts).await {
+            self.abandon_ship().await;
+            return Err(Outcome::CannotWrite(error));
+        }
+        self.audience.facts(self.engine.board(), &facts);
         Ok(())
     }
 
@@ -313,6 +346,11 @@ where
             }
         }
     }
+}
+
+/// Does it change anything outside? To look does not.
+fn acts(effect: &Effect) -> bool {
+    !matches!(effect, Effect::Probe(_))
 }
 
 /// One thing that the loop heard.

@@ -4,7 +4,7 @@
 use super::fact::{Charge, Fact, Stamped, Wait};
 use super::planner::Until;
 use super::policy::Policy;
-use crate::model::{AttemptId, Ending, Handle, Note, Now, RunEnding, RunId, Span, StopCause, Survey, Tick, Wall};
+use crate::model::{AttemptId, Ending, Exit, Handle, Note, Now, RunEnding, RunId, Span, StopCause, Survey, Tick, Wall};
 use std::collections::BTreeMap;
 
 /// Everything that is known of a run.
@@ -83,7 +83,9 @@ pub struct Closed {
     pub log: u32,
     /// When it ended.
     pub at: Now,
-    /// How.
+    /// How its process ended; `None` when it was never started.
+    pub exit: Option<Exit>,
+    /// What that means.
     pub ending: Ending,
     /// What is said beside it.
     pub notes: Vec<Note>,
@@ -337,9 +339,8 @@ impl Board {
     }
 
     fn close(&mut self, fact: &Fact, now: Now) {
-        let Fact::AttemptEnded {
-            attempt, survey, progress, ending, notes, charge, lasted, to_verify, evidence, ..
-        } = fact
+        let Fact::AttemptEnded { attempt, exit, survey, progress, ending, notes, charge, lasted, to_verify, evidence } =
+            fact
         else {
             return;
         };
@@ -356,6 +357,7 @@ impl Board {
             attempt: attempt.clone(),
             log: open.map_or(0, |open| open.log),
             at: now,
+            exit: exit.clone(),
             ending: ending.clone(),
             notes: notes.clone(),
             check: if *to_verify { Check::Running } else { Check::NotNeeded },

@@ -13,6 +13,7 @@ pub mod fact;
 pub mod loop_plan;
 pub mod planner;
 pub mod policy;
+pub mod solo_plan;
 mod step;
 pub mod verdict;
 
@@ -21,4 +22,5 @@ pub use fact::{Fact, Stamped};
 pub use loop_plan::LoopPlan;
 pub use planner::{Next, Planner, Until, Verdict};
 pub use policy::Policy;
+pub use solo_plan::SoloPlan;
 pub use step::{Ask, Effect, Engine, Input, Problem, Step, Wake};

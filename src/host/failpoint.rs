@@ -16,6 +16,9 @@ pub const ALL: &[&str] = &[
     "launch-before-handover",
     "launch-after-handover",
     "launch-before-return",
+    "window-before-open",
+    "window-after-open",
+    "window-before-handover",
     "shim-before-starting",
     "shim-before-worker",
     "shim-before-running",
@@ -27,8 +30,17 @@ pub const ALL: &[&str] = &[
     "prepare-after-log",
     "journal-append",
     "journal-appended",
+    "worktree-after-folder",
+    "worktree-after-branch",
+    "worktree-after-checkout",
     "files-before-rename",
     "files-after-rename",
+    "registry-quarantined",
+    "registry-before-write",
+    "spawn-reserved",
+    "spawn-worktree-added",
+    "spawn-launched",
+    "spawn-recorded",
 ];
 
 /// Passes through the point `name`; an error only if a test asked for one.

@@ -135,10 +135,12 @@ impl Group {
         }
     }
 
-    /// Ends the group and everything below its leader, `setsid` children included.
+    /// Ends the group and everything below its leader, `setsid` children included. It stands still before: a parent that
+    /// sees its child die would begin to clear up, and be killed in the middle of that.
     fn kill(&self) {
         if !self.reaped {
-            process::signal_descendants(self.id().as_raw(), Signal::SIGKILL);
+            self.signal(Signal::SIGSTOP);
+            process::signal_descendants(self.id().as_raw(), Signal::SIGKILL, &|_| false);
             self.signal(Signal::SIGKILL);
         }
     }

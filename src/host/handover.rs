@@ -3,8 +3,11 @@
 
 use nix::cmsg_space;
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixCredentials, getsockopt,
+    recvmsg, sendmsg, socketpair,
 };
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -56,6 +59,19 @@ impl Handover {
             (Some(record), Some(order)) => Ok(Some(Parcel { record, order })),
             _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a parcel without its files")),
         }
+    }
+}
+
+impl Handover {
+    /// Who made the other end, as the kernel saw it then.
+    pub(super) fn peer(&self) -> io::Result<UnixCredentials> {
+        Ok(getsockopt(&self.0, PeerCredentials)?)
+    }
+
+    /// Does anybody still hold the other end?
+    pub fn is_open(&self) -> bool {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::empty())];
+        poll(&mut fds, PollTimeout::ZERO) == Ok(0)
     }
 }
 

@@ -11,7 +11,7 @@ pub struct Watch(WatchDescriptor);
 /// What was reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// The watched file was written.
+    /// The watched file was written, or what else it is watched for.
     Of(Watch),
     /// The kernel's queue ran over: anything may have changed.
     Any,
@@ -29,8 +29,22 @@ impl Watcher {
 
     /// Reports writes to this open file from now on, whatever happens to its name.
     pub fn add(&self, file: impl AsFd) -> io::Result<Watch> {
+        self.watch(file, AddWatchFlags::IN_MODIFY)
+    }
+
+    /// The same, and reports when the file's name is taken away.
+    pub fn add_named(&self, file: impl AsFd) -> io::Result<Watch> {
+        self.watch(file, AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_ATTRIB)
+    }
+
+    /// Reports new names in this open folder.
+    pub fn add_folder(&self, folder: impl AsFd) -> io::Result<Watch> {
+        self.watch(folder, AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO)
+    }
+
+    fn watch(&self, file: impl AsFd, what: AddWatchFlags) -> io::Result<Watch> {
         let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-        Ok(Watch(self.0.add_watch(path.as_str(), AddWatchFlags::IN_MODIFY)?))
+        Ok(Watch(self.0.add_watch(path.as_str(), what)?))
     }
 
     /// Ends a watch. No error if the file is gone: its watch went with it.

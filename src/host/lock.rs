@@ -8,8 +8,10 @@ use crate::model::ProcessId;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -41,7 +43,7 @@ pub enum Taken {
 impl Lock {
     /// Takes the lock at `path` if it is free. `note` tells others what it is held for.
     pub fn try_take(path: &Path, note: &str) -> io::Result<Taken> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let file = open(path)?;
         match file.try_lock() {
             Ok(()) => Lock { file }.named(note).map(Taken::Ours),
             Err(TryLockError::WouldBlock) => Ok(Taken::Held(holder_in(&file))),
@@ -62,6 +64,21 @@ impl Lock {
         }
     }
 
+    /// Takes a lock that everybody holds for moments only. It waits in the kernel's own queue, at most `within`, and blocks
+    /// this thread. The holder may be a program that writes nothing into the file: then the kernel says who it is.
+    pub fn take_soon(path: &Path, note: &str, within: Duration) -> io::Result<Taken> {
+        let file = open(path)?;
+        let locked = match file.try_lock() {
+            Ok(()) => Some(file),
+            Err(TryLockError::WouldBlock) => wait_in_queue(file, within)?,
+            Err(TryLockError::Error(error)) => return Err(error),
+        };
+        match locked {
+            Some(file) => Lock { file }.named(note).map(Taken::Ours),
+            None => Ok(Taken::Held(holder_by_kernel(path)?)),
+        }
+    }
+
     /// Writes who we are into the file; what an earlier holder wrote goes.
     fn named(self, note: &str) -> io::Result<Lock> {
         let holder = Holder { process: process::identify(std::process::id().cast_signed())?, note: note.to_owned() };
@@ -69,6 +86,44 @@ impl Lock {
         self.file.write_all_at(&serde_json::to_vec(&holder)?, 0)?;
         Ok(self)
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Locks `file`; `None` when it took too long. flock has no time-out, so a thread of its own waits. One that is left behind
+/// lets go at once of what it gets in the end.
+pub(super) fn wait_in_queue(file: File, within: Duration) -> io::Result<Option<File>> {
+    let (answer, locked) = mpsc::channel();
+    thread::Builder::new().name("lock".to_owned()).spawn(move || answer.send(file.lock().map(|()| file)))?;
+    locked.recv_timeout(within).ok().transpose()
+}
+
+/// Who holds the lock at `path`, by the kernel's own list; our text in the file adds what it is held for. The text alone may
+/// be of an earlier holder.
+fn holder_by_kernel(path: &Path) -> io::Result<Option<Holder>> {
+    let file = File::open(path)?;
+    let written = holder_in(&file);
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    let Some(pid) = holder_in_list(&locks, file.metadata()?.ino()) else {
+        return Ok(written.filter(|holder| process::is_alive(&holder.process)));
+    };
+    let named = |process: ProcessId| {
+        let note = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned();
+        written.filter(|holder| holder.process == process).unwrap_or(Holder { process, note })
+    };
+    Ok(process::identify(pid).ok().map(named))
+}
+
+/// The pid of who has a flock on the file `inode`, in the text of `/proc/locks`; those who wait for it are marked `->`. The
+/// device is not compared: on stacked file systems it is another one than `stat` says.
+fn holder_in_list(locks: &str, inode: u64) -> Option<i32> {
+    locks.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, "FLOCK", _, _, pid, file, ..] = fields.as_slice() else { return None };
+        (file.rsplit(':').next()?.parse() == Ok(inode)).then(|| pid.parse().ok())?
+    })
 }
 
 /// Who holds the lock at `path` now, for `status`: `None` when it is free or was never taken.
@@ -146,5 +201,36 @@ mod tests {
         child.kill().unwrap();
         assert!(matches!(Lock::take_within(&path, "", Duration::from_secs(10)).await.unwrap(), Taken::Ours(_)));
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn the_kernel_names_a_holder_that_wrote_nothing_and_its_queue_is_waited_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.lock");
+        let dead = ProcessId { pid: 1, start_time: 0, boot_id: "another".into() };
+        std::fs::write(&path, serde_json::to_vec(&Holder { process: dead, note: "long ago".into() }).unwrap()).unwrap();
+        let file = File::open(&path).unwrap();
+        file.lock().unwrap();
+        let Taken::Held(Some(by)) = Lock::take_soon(&path, "b", Duration::from_millis(10)).unwrap() else { panic!() };
+        assert_eq!(by.process, process::identify(std::process::id().cast_signed()).unwrap());
+        assert_eq!(by.note, std::fs::read_to_string("/proc/self/comm").unwrap().trim_end());
+        let waiting = thread::spawn({
+            let path = path.clone();
+            move || Lock::take_soon(&path, "b", Duration::from_secs(10)).unwrap()
+        });
+        drop(file);
+        let Taken::Ours(lock) = waiting.join().unwrap() else { panic!("it was let go") };
+        let Taken::Held(Some(by)) = Lock::take_soon(&path, "c", Duration::ZERO).unwrap() else { panic!("held") };
+        assert_eq!(by.note, "b");
+        drop(lock);
+        assert!(matches!(Lock::take_soon(&path, "c", Duration::from_secs(10)).unwrap(), Taken::Ours(_)));
+    }
+
+    #[test]
+    fn those_who_wait_are_no_holders() {
+        let list = "1: POSIX  ADVISORY  WRITE 5 fe:00:77 0 EOF\n2: FLOCK  ADVISORY  WRITE 7 fe:00:78 0 EOF\n\
+                    3: -> FLOCK  ADVISORY  WRITE 8 fe:00:77 0 EOF\n3: FLOCK  ADVISORY  WRITE 9 fe:00:77 0 EOF\n";
+        assert_eq!(holder_in_list(list, 77), Some(9));
+        assert_eq!(holder_in_list(list, 7), None);
     }
 }

@@ -3,7 +3,7 @@
 //! A pid alone identifies nothing: it is used again. Whatever is signalled here is either our own child, not yet reaped
 //! (its pid cannot be used again), or held by a pidfd whose identity was compared after it was opened.
 
-use crate::model::ProcessId;
+use crate::model::{ProcessId, Wall};
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// The parts of `/proc/<pid>/stat` that we use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,16 @@ pub fn identify(pid: i32) -> io::Result<ProcessId> {
     Ok(ProcessId { pid, start_time: stat(pid)?.start_time, boot_id: boot_id()?.to_owned() })
 }
 
+/// When a process was started, by the wall clock as it is set now; to a hundredth of a second.
+pub fn started(id: &ProcessId) -> io::Result<Wall> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let booted = stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<i64>().ok());
+    let booted = booted.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/stat names no boot time"))?;
+    let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.unwrap_or(100).max(1);
+    let since = i64::try_from(id.start_time).unwrap_or(i64::MAX).saturating_mul(1000) / ticks;
+    Ok(Wall(booted.saturating_mul(1000).saturating_add(since)))
+}
+
 /// Does exactly this process still run? One that ended and was not reaped does not.
 pub fn is_alive(id: &ProcessId) -> bool {
     is_this_boot(id) && stat(id.pid).is_ok_and(|stat| stat.start_time == id.start_time && !stat.zombie)
@@ -126,8 +137,21 @@ impl PidFd {
 impl PidFd {
     /// Has it ended, all its threads with it?
     pub fn has_ended(&self) -> bool {
-        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+        self.wait(Duration::ZERO)
+    }
+
+    /// Waits at most `within` for its end; did it come?
+    pub fn wait(&self, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                Err(Errno::EINTR) => {}
+                ready => return ready.is_ok_and(|ready| ready > 0),
+            }
+        }
     }
 }
 
@@ -135,6 +159,25 @@ impl AsFd for PidFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// What a process was started with; what is no UTF-8 in it is replaced.
+pub fn command_line(pid: i32) -> io::Result<Vec<String>> {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline"))?;
+    let words = bytes.strip_suffix(b"\0").unwrap_or(&bytes).split(|&byte| byte == 0);
+    Ok(words.map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
+/// A variable of the environment that a process was started with; `None` where it has none, or we may not look.
+pub fn variable(pid: i32, name: &str) -> Option<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let value = |field: &[u8]| field.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(<[u8]>::to_vec);
+    String::from_utf8(bytes.split(|&byte| byte == 0).find_map(value)?).ok()
+}
+
+/// The working folder of a process; what is no UTF-8 in it is replaced.
+pub fn folder(pid: i32) -> io::Result<String> {
+    Ok(std::fs::read_link(format!("/proc/{pid}/cwd"))?.to_string_lossy().into_owned())
 }
 
 /// The children of `pid`, by all its threads. Empty when it has ended.
@@ -147,27 +190,29 @@ pub fn children(pid: i32) -> Vec<i32> {
 }
 
 /// Everything below `pid` that still runs, parents before their children. A snapshot: who forks meanwhile escapes it.
-pub fn descendants(pid: i32) -> Vec<ProcessId> {
+///
+/// Whoever `spared` names is left out, with everything below it.
+pub fn descendants(pid: i32, spared: &dyn Fn(i32) -> bool) -> Vec<ProcessId> {
     let mut found = Vec::new();
-    visit_descendants(pid, &mut |id, _| found.push(id));
+    visit_descendants(pid, spared, &mut |id, _| found.push(id));
     found
 }
 
 /// Sends `signal` to everything below `pid`. A snapshot too: repeat it until nothing is left.
-pub fn signal_descendants(pid: i32, signal: Signal) {
+pub fn signal_descendants(pid: i32, signal: Signal, spared: &dyn Fn(i32) -> bool) {
     // A process that ended meanwhile, or belongs to another user, cannot be signalled; both show in the next look.
-    visit_descendants(pid, &mut |_, held| drop(held.signal(signal)));
+    visit_descendants(pid, spared, &mut |_, held| drop(held.signal(signal)));
 }
 
 /// Shows every living descendant with a descriptor that is surely its own: it was opened before the parent was compared.
-fn visit_descendants(root: i32, visit: &mut dyn FnMut(ProcessId, &PidFd)) {
+fn visit_descendants(root: i32, spared: &dyn Fn(i32) -> bool, visit: &mut dyn FnMut(ProcessId, &PidFd)) {
     let Ok(boot_id) = boot_id() else { return };
     let mut parents = vec![root];
     while let Some(parent) = parents.pop() {
         for pid in children(parent) {
             let Ok(held) = PidFd::of_pid(pid) else { continue };
             let Ok(stat) = stat(pid) else { continue };
-            if stat.parent != parent {
+            if stat.parent != parent || spared(pid) {
                 continue;
             }
             if !stat.zombie {
@@ -230,7 +275,7 @@ mod tests {
         assert!(PidFd::open(&rebooted).unwrap().is_none());
 
         let held = PidFd::open(&id).unwrap().unwrap();
-        assert!(descendants(std::process::id() as i32).contains(&id));
+        assert!(descendants(std::process::id() as i32, &|_| false).contains(&id));
         drop(child.stdin.take());
         let mut fds = [PollFd::new(held.as_fd(), PollFlags::POLLIN)];
         assert_eq!(poll(&mut fds, 10_000u16).unwrap(), 1);

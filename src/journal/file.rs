@@ -24,10 +24,9 @@ pub struct Replay {
 }
 
 impl FileJournal {
-    /// Makes the journal of a new run. Fails if it exists.
+    /// Makes the journal of a new run. Fails if it exists. Its name is durable once its folder is synced.
     pub fn create(path: &Path) -> io::Result<FileJournal> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
-        crate::host::files::sync_folder(path)?;
         Ok(FileJournal { file, length: 0, buffer: Vec::new() })
     }
 

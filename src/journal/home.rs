@@ -2,7 +2,7 @@
 
 use super::run::RunFolder;
 use crate::host::files;
-use crate::model::RunId;
+use crate::model::{RunId, WorkerName};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -37,8 +37,9 @@ impl Home {
     /// Makes the folders, private.
     pub fn create(&self) -> io::Result<()> {
         files::create_folder(&self.root)?;
-        files::create_folder(&self.root.join("runs"))?;
-        files::create_folder(&self.root.join("trees"))
+        ["runs", "trees", "workers", "logs"]
+            .into_iter()
+            .try_for_each(|name| files::create_folder(&self.root.join(name)))
     }
 
     /// The folder of a run.
@@ -46,9 +47,35 @@ impl Home {
         RunFolder::at(&self.root.join("runs").join(&id.0))
     }
 
+    /// The folder of the run that is a spawned worker's life. They are many and short-lived, so they lie apart.
+    pub fn worker(&self, id: &RunId) -> RunFolder {
+        RunFolder::at(&self.root.join("workers").join(&id.0))
+    }
+
+    /// The log files of the worker of that name.
+    pub fn worker_logs(&self, name: &WorkerName) -> WorkerLogs {
+        WorkerLogs { folder: self.root.join("logs"), name: name.clone() }
+    }
+
+    /// The tmux session of workers that name none: each state folder has one of its own.
+    pub fn session(&self) -> String {
+        use std::os::unix::ffi::OsStrExt;
+        let real = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
+        format!("swarm-{:08x}", fnv1a(real.as_os_str().as_bytes()) >> 32)
+    }
+
     /// All runs, oldest first (their ids begin with their time). A missing folder holds none.
     pub fn runs(&self) -> io::Result<Vec<RunFolder>> {
-        let entries = match std::fs::read_dir(self.root.join("runs")) {
+        self.folders("runs")
+    }
+
+    /// All runs of spawned workers, oldest first.
+    pub fn workers(&self) -> io::Result<Vec<RunFolder>> {
+        self.folders("workers")
+    }
+
+    fn folders(&self, kind: &str) -> io::Result<Vec<RunFolder>> {
+        let entries = match std::fs::read_dir(self.root.join(kind)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
         };
@@ -65,6 +92,35 @@ impl Home {
     pub fn tree_lock(&self, tree: &Path) -> PathBuf {
         use std::os::unix::ffi::OsStrExt;
         self.root.join("trees").join(format!("{:016x}.lock", fnv1a(tree.as_os_str().as_bytes())))
+    }
+}
+
+/// Where the output of a spawned worker is kept, by its name: `logs/<name>.stdout.log` and `.stderr.log`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerLogs {
+    folder: PathBuf,
+    name: WorkerName,
+}
+
+impl WorkerLogs {
+    /// Its standard output; of a worker in a window, what its terminal was sent.
+    pub fn out(&self) -> PathBuf {
+        self.folder.join(format!("{}.stdout.log", self.name))
+    }
+
+    /// Its standard error; made with the first byte.
+    pub fn err(&self) -> PathBuf {
+        self.folder.join(format!("{}.stderr.log", self.name))
+    }
+
+    /// The older half of a terminal's output that grew too long.
+    pub fn older(&self) -> PathBuf {
+        self.folder.join(format!("{}.stdout.log.1", self.name))
+    }
+
+    /// All of them, there or not.
+    pub fn all(&self) -> [PathBuf; 3] {
+        [self.out(), self.err(), self.older()]
     }
 }
 

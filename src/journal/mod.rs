@@ -8,13 +8,18 @@
 //! | `runs/<id>/journal` | its facts, a checksummed line each ([`lines`]) |
 //! | `runs/<id>/s` | its supervisor's control socket |
 //! | `runs/<id>/attempts/<n>.<t>/` | prompt, launch and record of each attempt |
+//! | `state.json`, `state.lock` | the workers ([`registry`]) |
+//! | `workers/<id>/` | the run of a spawned worker: the same files, and `env`, the values of its environment |
+//! | `logs/<name>.stdout.log`, `.stderr.log` | what a spawned worker printed |
 //! | `trees/<hash>.lock` | held by the supervisor of the loop in that work tree |
 
 pub mod file;
 pub mod home;
 pub mod lines;
+pub mod registry;
 pub mod run;
 
 pub use file::{FileJournal, Replay};
-pub use home::Home;
+pub use home::{Home, WorkerLogs};
+pub use registry::{Registry, RegistryError, Repair, State};
 pub use run::{RunFolder, RunRecord};

@@ -238,13 +238,15 @@ pub enum RunEnding {
         /// The signal that the exit code is made of (`stop` counts as SIGTERM).
         signal: i32,
     },
+    /// A single worker is over; its own ending says how.
+    WorkerEnded,
 }
 
 impl RunEnding {
     /// The documented exit code of a run that ended so.
     pub fn exit_code(&self) -> u8 {
         match self {
-            RunEnding::Done => 0,
+            RunEnding::Done | RunEnding::WorkerEnded => 0,
             RunEnding::GaveUp { .. } | RunEnding::PromptGone { .. } | RunEnding::CannotLaunch { .. } => 1,
             RunEnding::IterationsUsed => 3,
             RunEnding::TimeLimit | RunEnding::CostLimit => 4,

@@ -2,7 +2,7 @@
 
 use super::ids::AttemptId;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One agent process to be: everything resolved, nothing left to decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,14 +15,38 @@ pub struct Launch {
     pub cwd: PathBuf,
     /// Changes to the supervisor's own environment: a value sets, `None` removes.
     pub env: Vec<(OsString, Option<OsString>)>,
-    /// The composed prompt; becomes standard input as a file, so an agent that never reads cannot block anybody.
-    pub stdin: PathBuf,
-    /// The raw log: standard output is appended here, byte for byte.
-    pub out: PathBuf,
-    /// Standard error is appended here; the file is made with the first byte.
-    pub err: PathBuf,
+    /// What its standard streams are.
+    pub streams: Streams,
     /// Leave descendants alone when the worker ends.
     pub keep_children: bool,
+}
+
+/// What the worker reads, and where its words go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Streams {
+    /// A headless worker.
+    Files {
+        /// The composed prompt; becomes standard input as a file, so an agent that never reads cannot block anybody.
+        stdin: PathBuf,
+        /// The raw log: standard output is appended here, byte for byte.
+        out: PathBuf,
+        /// Standard error is appended here; the file is made with the first byte.
+        err: PathBuf,
+        /// A text log that the worker's window shows from its size at the start on; nobody looks at a bare worker.
+        show: Option<PathBuf>,
+    },
+    /// An interactive worker: the terminal of the window in which it is started. There is no log of its own.
+    Terminal,
+}
+
+impl Streams {
+    /// The raw log, if there is one.
+    pub fn out(&self) -> Option<&Path> {
+        match self {
+            Streams::Files { out, .. } => Some(out),
+            Streams::Terminal => None,
+        }
+    }
 }
 
 /// Why an attempt could not be started. Whatever was made for it is gone again.

@@ -11,14 +11,16 @@ pub mod limit;
 pub mod sign;
 pub mod survey;
 pub mod time;
+pub mod worker;
 
 pub use ending::{Ending, Note, RunEnding, StopCause};
 pub use evidence::{Claim, Evidence, LineCounts, Outcome, Usage};
 pub use exit::{Exit, Oom, Status};
 pub use handle::{Found, Handle, ProcessId};
 pub use ids::{AttemptId, RunId, TaskId};
-pub use launch::{Launch, LaunchError};
+pub use launch::{Launch, LaunchError, Streams};
 pub use limit::LimitNotice;
 pub use sign::Sign;
 pub use survey::{Boxes, Survey, Tree};
 pub use time::{Now, Span, Tick, Wall};
+pub use worker::{BadName, Entry, Standing, Window, WorkerEnd, WorkerName, Worktree};

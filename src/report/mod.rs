@@ -12,8 +12,11 @@
 //! | [`loop_log`] | `loop.log` |
 //! | [`events`] | `--format json` and `--on-event` |
 //! | [`status`], [`table`], [`explain`] | what `swarm loop status`, `swarm loop ls` and `swarm explain` print |
+//! | [`workers`] | what `swarm ls`, `swarm status` and `swarm peek` print |
+//! | [`doctor`] | what `swarm doctor` prints |
 //! | [`words`] | the words for all of them |
 
+pub mod doctor;
 pub mod events;
 pub mod explain;
 mod figures;
@@ -29,6 +32,7 @@ mod terminal;
 mod text_log;
 pub mod when;
 pub mod words;
+pub mod workers;
 
 pub use events::{Event, Who};
 pub use explain::Explanation;

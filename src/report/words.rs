@@ -133,6 +133,7 @@ pub fn run_ending_word(ending: &RunEnding) -> &'static str {
         RunEnding::WaitTooLong { .. } => "wait_too_long",
         RunEnding::OutageTooLong => "outage_too_long",
         RunEnding::Stopped { .. } => "stopped",
+        RunEnding::WorkerEnded => "worker_ended",
     }
 }
 
@@ -204,6 +205,7 @@ pub fn run_ending(name: &str, ending: &RunEnding, board: &Board, at: Wall, zone:
         RunEnding::Stopped { signal } => {
             format!("stopped by {} after {used}. Go on with: {resume}", signal_name(*signal))
         }
+        RunEnding::WorkerEnded => "the worker is over".to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where attempts run. A runtime starts, finds again, signals and watches; it decides nothing.
 
 pub mod process;
+pub mod tmux;
 
 use crate::model::{AttemptId, Exit, Found, Handle, Launch, LaunchError};
 use std::io;

@@ -24,6 +24,7 @@
 //! | `result:WORDS` | its result line after success |
 //! | `claude-stream:SIZE` | about SIZE of assistant lines |
 //! | `sleep:TIME`, `hang` | waits; for ever, that is until the watchdog |
+//! | `keys:PATH` | asks its terminal for raw input and bracketed paste, says `ready`, keeps every byte that is typed in PATH |
 //! | `touch:PATH`, `append:PATH:WORDS`, `wait-file:PATH` | a file made, a line added to it, a file waited for |
 //! | `run:COMMAND` | a shell command |
 //! | `child:TIME`, `setsid-child:TIME` | a child that sleeps, in our group or in a session of its own; no output |
@@ -203,6 +204,7 @@ fn perform(step: &[u8]) -> io::Result<()> {
         "claude-stream" => claude_stream(size(&text)),
         "sleep" => pause(time(&text)),
         "hang" => pause(WATCHDOG * 2),
+        "keys" => keys(Path::new(&text)),
         "touch" => File::create(&text).map(drop),
         "append" => append(&text),
         "wait-file" => wait_file(&text),
@@ -217,6 +219,16 @@ fn perform(step: &[u8]) -> io::Result<()> {
         "signal" => end_by_signal(text.parse().unwrap_or(9)),
         _ => Err(io::Error::other(format!("unknown step {name}"))),
     }
+}
+
+/// As an agent's input line does it; until the watchdog.
+fn keys(path: &Path) -> io::Result<()> {
+    let (mut typed, mut input) = (File::create(path)?, io::stdin());
+    let mut mode = nix::sys::termios::tcgetattr(&input)?;
+    nix::sys::termios::cfmakeraw(&mut mode);
+    nix::sys::termios::tcsetattr(&input, nix::sys::termios::SetArg::TCSANOW, &mode)?;
+    print(b"\x1b[?2004hready\r\n")?;
+    io::copy(&mut input, &mut typed).map(drop)
 }
 
 fn print(bytes: &[u8]) -> io::Result<()> {

@@ -50,6 +50,7 @@ fn run_ending(ending: &RunEnding) -> &'static str {
         RunEnding::WaitTooLong { .. } => "wait too long",
         RunEnding::OutageTooLong => "outage too long",
         RunEnding::Stopped { .. } => "stopped",
+        RunEnding::WorkerEnded => panic!("a loop never ends as a single worker does"),
     }
 }
 

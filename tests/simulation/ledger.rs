@@ -311,6 +311,7 @@ impl Ledger {
                 kind == Some(Kind::Done) && last.is_some_and(|last| !last.to_verify || last.passed == Some(true))
             }
             RunEnding::GaveUp { failures } => *failures == self.failures && reached(*failures, policy.max_failures),
+            RunEnding::WorkerEnded => false,
             RunEnding::PromptGone { .. } => self.prompt_was_gone,
             RunEnding::CannotLaunch { .. } => kind == Some(Kind::CannotLaunch),
             RunEnding::IterationsUsed => last.is_some_and(|last| Some(last.attempt.number) == policy.iterations),
@@ -376,7 +377,7 @@ fn by_plan(kind: Kind, boxes: &Boxes, policy: &Policy) -> Kind {
 /// The table of the loop contract, once more.
 fn code(ending: &RunEnding) -> u8 {
     match ending {
-        RunEnding::Done => 0,
+        RunEnding::Done | RunEnding::WorkerEnded => 0,
         RunEnding::GaveUp { .. } | RunEnding::PromptGone { .. } | RunEnding::CannotLaunch { .. } => 1,
         RunEnding::IterationsUsed => 3,
         RunEnding::TimeLimit | RunEnding::CostLimit => 4,

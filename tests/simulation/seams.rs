@@ -16,7 +16,7 @@ use swarm::driver::seams::{Audience, Clock, Journal, Order, Orders, Ready, Works
 use swarm::engine::board::Open;
 use swarm::engine::{Ask, Board, Fact, Problem, Stamped, Wake};
 use swarm::model::{
-    AttemptId, Evidence, Exit, Found, Handle, Launch, LaunchError, Note, Now, Sign, Status, Survey, Wall,
+    AttemptId, Evidence, Exit, Found, Handle, Launch, LaunchError, Note, Now, Sign, Status, Streams, Survey, Wall,
 };
 use swarm::runtime::{Event, Nudge, Runtime};
 
@@ -321,9 +321,12 @@ impl Workspace for SimWorkspace {
             argv: vec![OsString::from("claude")],
             cwd: PathBuf::new(),
             env: Vec::new(),
-            stdin: PathBuf::new(),
-            out: self.raw_log(open.log),
-            err: PathBuf::new(),
+            streams: Streams::Files {
+                stdin: PathBuf::new(),
+                out: self.raw_log(open.log),
+                err: PathBuf::new(),
+                show: None,
+            },
             keep_children: false,
         })
     }
@@ -419,7 +422,7 @@ impl Runtime for SimRuntime {
     async fn launch(&mut self, launch: &Launch) -> Result<Handle, LaunchError> {
         let attempt = &launch.attempt;
         pause(&self.world, Await::LaunchBegun).await;
-        let log = number(&launch.out);
+        let log = number(launch.streams.out().expect("a headless agent"));
         let handle = {
             let mut world = self.world.borrow_mut();
             assert!(world.ledger.is_open(attempt), "{attempt} is launched before that is durable");

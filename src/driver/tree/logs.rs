@@ -10,7 +10,7 @@
 
 use crate::host::files;
 use crate::model::AttemptId;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ impl<'a> Logs<'a> {
     /// The end of what the attempt wrote to the standard error of `log`.
     pub(super) fn last_words(&self, log: u32, notes: &Notes<'_>) -> Vec<u8> {
         let from = notes.read().filter(|note| note.log == log).map_or(0, |note| note.words_from);
-        end_of(&self.words(log), from).unwrap_or_default()
+        files::read_end(&self.words(log), from, LAST_WORDS).unwrap_or_default()
     }
 }
 
@@ -149,17 +149,6 @@ impl Notes<'_> {
 /// Size of a file; 0 where there is none.
 pub(super) fn size(path: &Path) -> u64 {
     path.metadata().map_or(0, |file| file.len())
-}
-
-/// The last bytes of a file, not before `from`.
-fn end_of(path: &Path, from: u64) -> io::Result<Vec<u8>> {
-    use std::io::{Read, Seek, SeekFrom};
-    let mut file = File::open(path)?;
-    let size = file.metadata()?.len();
-    file.seek(SeekFrom::Start(from.max(size.saturating_sub(LAST_WORDS))))?;
-    let mut words = Vec::new();
-    file.take(LAST_WORDS).read_to_end(&mut words)?;
-    Ok(words)
 }
 
 /// N of `iteration-N.log`, `.log.raw` and `.err`.

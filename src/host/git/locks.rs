@@ -39,9 +39,14 @@ impl Repository {
 
     /// Does a git process work in this repository, by the folder that it is in?
     fn is_in_use(&self) -> bool {
+        self.is_in_use_by(|_| true)
+    }
+
+    /// Does one of those git processes do so that `which` picks by their folders in `/proc`?
+    pub(super) fn is_in_use_by(&self, which: impl Fn(&Path) -> bool) -> bool {
         let Ok(common) = self.common.canonicalize() else { return true };
         let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
-        processes.filter(|process| is_git(process)).any(|process| {
+        processes.filter(|process| is_git(process) && which(process)).any(|process| {
             // Another user's cannot be looked at. It works elsewhere, or will complain of a lock that is gone.
             let folder = std::fs::read_link(process.join("cwd")).unwrap_or_default();
             let repository = Repository::around(&folder).and_then(|other| other.common.canonicalize().ok());

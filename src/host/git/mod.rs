@@ -7,6 +7,7 @@ mod head;
 mod locks;
 mod push;
 mod status;
+pub mod worktree;
 
 pub use push::Push;
 

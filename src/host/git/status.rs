@@ -28,7 +28,7 @@ const ARGUMENTS: [&str; 10] = [
 ];
 
 /// An entry that is longer is hashed as far as this; paths end at 4096 bytes.
-const MAX_ENTRY: usize = 16 * 1024;
+pub(super) const MAX_ENTRY: usize = 16 * 1024;
 
 impl Repository {
     /// The uncommitted work; unknown if git cannot tell.
@@ -47,12 +47,12 @@ impl Repository {
 
 /// Cuts a stream at its NULs.
 #[derive(Debug, Default)]
-struct Entries {
+pub(super) struct Entries {
     begun: Vec<u8>,
 }
 
 impl Entries {
-    fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) {
+    pub(super) fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) {
         for piece in bytes.split_inclusive(|&byte| byte == 0) {
             let (text, ends) = piece.strip_suffix(&[0]).map_or((piece, false), |text| (text, true));
             let room = MAX_ENTRY.saturating_sub(self.begun.len());
@@ -105,7 +105,7 @@ impl Fingerprint {
 
 /// The path of an entry, relative to the top: behind eight fields of an ordinary one, ten of an unmerged one, one of an
 /// untracked one. (Renames are switched off.)
-fn path(entry: &[u8]) -> &Path {
+pub(super) fn path(entry: &[u8]) -> &Path {
     let fields = match entry.first() {
         Some(b'1') => 8,
         Some(b'u') => 10,

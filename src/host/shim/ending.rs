@@ -1,14 +1,16 @@
 //! The life of a running worker and its end: signals passed on, output moved, descendants ended, all of it bounded.
 
-use super::pump::Pump;
-use super::{KILL, oom};
+use super::flow::Flow;
+use super::tty::Tty;
+use super::view::View;
+use super::{KILL, oom, spared};
 use crate::host::record::Writer;
 use crate::host::words::words;
 use crate::host::{failpoint, process};
 use crate::model::{Exit, ProcessId, Status};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -34,11 +36,26 @@ const MAX_DRAIN: Duration = Duration::from_secs(2);
 /// No event tells of free space: while a log cannot be written, and only then, it is tried at this interval.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Between HUP and TERM, and between TERM and KILL, for a worker whose window is gone: nobody else is there to ask it.
+const HANG_UP: Duration = Duration::from_secs(2);
+
+/// Where a worker lives.
+pub(super) enum Place<'a> {
+    /// Without a terminal.
+    Bare,
+    /// In a window that only shows its text.
+    Window,
+    /// In the foreground of a window's terminal.
+    Terminal(&'a Tty),
+}
+
 /// How far it is.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
     /// The worker lives.
     Running,
+    /// It lives, but its window is gone: the next signal.
+    HungUp { next: Signal, at: Instant },
     /// It ended; what it left got TERM.
     Asking { until: Instant },
     /// Everything got KILL.
@@ -50,16 +67,18 @@ enum Phase {
 /// A worker from its start to the last line of its record.
 pub(super) struct Ending<'a> {
     pub(super) worker: ProcessId,
+    place: Place<'a>,
     keep_children: bool,
     signals: &'a SignalFd,
-    out: Pump,
-    err: Pump,
+    flow: Flow,
     oom: oom::Watch,
     phase: Phase,
     /// How the worker ended, once it has.
     status: Option<Status>,
     /// We were told to end everything.
     killed: bool,
+    /// Its window is gone.
+    hung_up: bool,
     /// All of its processes are stopped, by us.
     suspended: bool,
     /// No child is left below us, and so no descendant.
@@ -72,18 +91,19 @@ pub(super) struct Ending<'a> {
 impl<'a> Ending<'a> {
     pub(super) fn new(
         worker: ProcessId,
+        place: Place<'a>,
         keep_children: bool,
         signals: &'a SignalFd,
-        out: Pump,
-        err: Pump,
+        flow: Flow,
         oom: oom::Watch,
     ) -> Ending<'a> {
         Ending {
             worker,
+            place,
+            hung_up: false,
             keep_children,
             signals,
-            out,
-            err,
+            flow,
             oom,
             phase: Phase::Running,
             status: None,
@@ -95,18 +115,18 @@ impl<'a> Ending<'a> {
         }
     }
 
-    /// Until all is over and recorded. Returns whether nobody is left below us.
+    /// Until all is over and recorded. Returns whether another attempt can follow: nobody is left below us, and the window
+    /// that we are in is there.
     pub(super) fn watch(&mut self, record: &mut Writer) -> io::Result<bool> {
         loop {
             self.wait()?;
             self.take_signals(record)?;
-            self.out.run();
-            self.err.run();
+            self.flow.run();
             self.report_flow(record)?;
             self.advance();
             if self.is_over() {
                 self.close(record)?;
-                return Ok(self.alone);
+                return Ok(self.alone && !self.hung_up);
             }
         }
     }
@@ -119,8 +139,8 @@ impl<'a> Ending<'a> {
             Some(due) => PollTimeout::try_from(due + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX),
             None => PollTimeout::NONE,
         };
-        let sources = [Some(self.signals.as_fd()), self.out.waits_on(), self.err.waits_on()];
-        let mut fds: Vec<PollFd> = sources.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let signals = PollFd::new(self.signals.as_fd(), PollFlags::POLLIN);
+        let mut fds: Vec<PollFd> = std::iter::once(signals).chain(self.flow.waits_on()).collect();
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno.into()),
@@ -131,6 +151,7 @@ impl<'a> Ending<'a> {
     fn due(&self) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Running => None,
+            Phase::HungUp { at, .. } => Some(at),
             Phase::Asking { until } => Some(until),
             Phase::Killing { until } => Some(until.min(Instant::now() + SWEEP)),
             Phase::Draining { .. } if self.is_paused() => None,
@@ -141,19 +162,21 @@ impl<'a> Ending<'a> {
     }
 
     fn is_paused(&self) -> bool {
-        self.out.paused().is_some() || self.err.paused().is_some()
+        self.flow.paused().is_some()
     }
 
     fn silent_since(&self, since: Instant) -> Instant {
-        [self.out.moved(), self.err.moved()].into_iter().flatten().max().map_or(since, |moved| moved.max(since))
+        self.flow.moved().map_or(since, |moved| moved.max(since))
     }
 
     fn take_signals(&mut self, record: &mut Writer) -> io::Result<()> {
         while let Some(info) = self.signals.read_signal()? {
             match Signal::try_from(info.ssi_signo as i32) {
                 Ok(Signal::SIGCHLD) => self.reap(record)?,
+                Ok(Signal::SIGHUP) if !matches!(self.place, Place::Bare) => self.hang_up(),
                 Ok(signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP)) => self.ask(signal),
                 Ok(KILL) => self.kill(),
+                Ok(Signal::SIGTSTP) if super::was_typed(&info) => {}
                 Ok(Signal::SIGTSTP) => self.suspend(),
                 Ok(Signal::SIGCONT) => self.resume(),
                 _ => {}
@@ -164,8 +187,12 @@ impl<'a> Ending<'a> {
 
     /// Takes in all that ended; orphans below us are ours too.
     fn reap(&mut self, record: &mut Writer) -> io::Result<()> {
+        let stopped_too = match self.place {
+            Place::Terminal(_) => WaitPidFlag::WUNTRACED,
+            Place::Bare | Place::Window => WaitPidFlag::empty(),
+        };
         loop {
-            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG | stopped_too)) {
                 Ok(WaitStatus::StillAlive) => return Ok(()),
                 Err(Errno::ECHILD) => {
                     self.alone = true;
@@ -173,9 +200,27 @@ impl<'a> Ending<'a> {
                 }
                 Ok(WaitStatus::Exited(pid, code)) => self.ended(pid, Status::Code(code), record)?,
                 Ok(WaitStatus::Signaled(pid, signal, _)) => self.ended(pid, Status::Signal(signal as i32), record)?,
+                Ok(WaitStatus::Stopped(pid, _)) => self.stopped(pid),
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
+        }
+    }
+
+    /// A worker in a terminal stopped: Ctrl-Z, or a look at a terminal that somebody else was in the foreground of. There
+    /// is no shell here in which one could say `fg`, so it is said at once.
+    fn stopped(&self, pid: Pid) {
+        let Place::Terminal(tty) = self.place else { return };
+        if pid.as_raw() != self.worker.pid || self.suspended {
+            return;
+        }
+        // It may have moved to another group meanwhile.
+        let group = process::stat(self.worker.pid).map_or(self.worker.pid, |stat| stat.group);
+        tty.give_to(group);
+        self.signal_group(Signal::SIGCONT);
+        if group != self.worker.pid {
+            // Our child, not yet reaped: its pid is its own.
+            let _ = kill(pid, Signal::SIGCONT);
         }
     }
 
@@ -199,12 +244,30 @@ impl<'a> Ending<'a> {
 
     fn signal_all(&self, signal: Signal) {
         self.signal_group(signal);
-        process::signal_descendants(std::process::id().cast_signed(), signal);
+        process::signal_descendants(ourselves(), signal, &spared::is_spared);
     }
 
     fn ask(&mut self, signal: Signal) {
         self.signal_group(signal);
         self.signal_group(Signal::SIGCONT);
+    }
+
+    /// The window was closed, or its server ended.
+    fn hang_up(&mut self) {
+        self.hung_up = true;
+        self.ask(Signal::SIGHUP);
+        if matches!(self.phase, Phase::Running) {
+            self.phase = Phase::HungUp { next: Signal::SIGTERM, at: Instant::now() + HANG_UP };
+        }
+    }
+
+    /// What comes after a HUP, or a TERM, that did not help.
+    fn insist(&mut self, next: Signal) {
+        if next == Signal::SIGKILL {
+            return self.kill();
+        }
+        self.ask(next);
+        self.phase = Phase::HungUp { next: Signal::SIGKILL, at: Instant::now() + HANG_UP };
     }
 
     fn kill(&mut self) {
@@ -228,7 +291,7 @@ impl<'a> Ending<'a> {
 
     /// Says in the record when the log could no longer, or can again, be written.
     fn report_flow(&mut self, record: &mut Writer) -> io::Result<()> {
-        let error = self.out.paused().or(self.err.paused()).map(words);
+        let error = self.flow.paused().map(words);
         if error != self.reported {
             record.flow(error.as_deref())?;
             self.reported = error;
@@ -241,19 +304,26 @@ impl<'a> Ending<'a> {
         let now = Instant::now();
         match self.phase {
             Phase::Running if self.status.is_none() => {}
-            Phase::Running if self.alone || self.keep_children => self.phase = Phase::Draining { since: now },
-            Phase::Running => {
+            Phase::HungUp { next, at } if self.status.is_none() => {
+                if now >= at {
+                    self.insist(next);
+                }
+            }
+            Phase::Running | Phase::HungUp { .. } if self.keep_children || self.is_done() => {
+                self.phase = Phase::Draining { since: now };
+            }
+            Phase::Running | Phase::HungUp { .. } => {
                 self.signal_all(Signal::SIGTERM);
                 self.signal_all(Signal::SIGCONT);
                 self.phase = Phase::Asking { until: now + ASK };
             }
-            Phase::Asking { .. } | Phase::Killing { .. } if self.alone => self.phase = Phase::Draining { since: now },
+            Phase::Asking { .. } | Phase::Killing { .. } if self.is_done() => self.phase = Phase::Draining { since: now },
             Phase::Asking { until } if now >= until => {
                 self.signal_all(Signal::SIGKILL);
                 self.phase = Phase::Killing { until: now + UNKILLABLE };
             }
             Phase::Killing { until } if now >= until => {
-                self.left = process::descendants(std::process::id().cast_signed());
+                self.left = process::descendants(ourselves(), &spared::is_spared);
                 self.phase = Phase::Draining { since: now };
             }
             Phase::Killing { .. } => self.signal_all(Signal::SIGKILL),
@@ -261,10 +331,15 @@ impl<'a> Ending<'a> {
         }
     }
 
+    /// Is nobody left below us but those who are not ours to end?
+    fn is_done(&self) -> bool {
+        self.alone || process::children(ourselves()).into_iter().all(spared::is_spared)
+    }
+
     /// Is there nothing more to wait for? A full disk is waited for until somebody tells us to end everything.
     fn is_over(&self) -> bool {
         let Phase::Draining { since } = self.phase else { return false };
-        if self.out.is_finished() && self.err.is_finished() {
+        if self.flow.is_finished() {
             return true;
         }
         if self.is_paused() {
@@ -274,14 +349,24 @@ impl<'a> Ending<'a> {
         now >= self.silent_since(since) + SILENCE || now >= since + MAX_DRAIN
     }
 
+    /// What the window still shows when all is over.
+    pub(super) fn into_view(self) -> Option<View> {
+        self.flow.into_view()
+    }
+
     fn close(&mut self, record: &mut Writer) -> io::Result<()> {
-        // A log that cannot be put back was delivered all the same to a supervisor that followed it.
-        let _ = self.out.restore();
-        let _ = self.err.restore();
+        self.flow.restore();
+        if let Place::Terminal(tty) = self.place {
+            tty.settle();
+        }
         let status = self.status.unwrap_or(Status::Lost);
         let exit = Exit { status, oom: self.oom.judge(status, self.killed), left: std::mem::take(&mut self.left) };
         failpoint::hit("shim-before-ended")?;
         record.ended(&exit)?;
         failpoint::hit("shim-after-ended")
     }
+}
+
+fn ourselves() -> i32 {
+    std::process::id().cast_signed()
 }

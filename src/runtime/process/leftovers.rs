@@ -60,7 +60,9 @@ impl Family<'_> {
         if stat.start_time < self.shim.start_time {
             return None;
         }
-        let grouped = self.worker.is_some_and(|worker| worker.pid == stat.group && self.shim.pid == stat.session);
+        // The worker's session is its shim's, or its own.
+        let known = |session: i32, worker: i32| session == self.shim.pid || session == worker;
+        let grouped = self.worker.is_some_and(|worker| worker.pid == stat.group && known(stat.session, worker.pid));
         (grouped || is_marked(pid, self.mark)).then_some((stat, held))
     }
 }

@@ -1,5 +1,6 @@
-//! Bare processes: each attempt is a worker below a shim, which outlives us. What we know of it we read from two files that
-//! the shim writes, its raw log and its record, so a started and an adopted attempt are followed by the same code.
+//! Processes: each attempt is a worker below a shim, which outlives us. What we know of it we read from two files that
+//! the shim writes, its raw log and its record, so a started and an adopted attempt are followed by the same code, and so
+//! are one whose shim we start and one whose shim is the program of a tmux window.
 //!
 //! Nothing is polled and nothing is kept per attempt but a few descriptors: one inotify instance tells of all files, one
 //! epoll set of all shims that ended.
@@ -7,8 +8,14 @@
 mod follow;
 mod leftovers;
 mod shims;
+mod standing;
 mod start;
+mod window;
 
+pub use standing::{Standing, is_held, standing};
+pub use window::{Spot, WINDOW_SIZE, program};
+
+use super::tmux::Opened;
 use super::{Event, Nudge, Runtime};
 use crate::host::inotify::{Change, Watch, Watcher};
 use crate::host::process::{self, PidFd};
@@ -35,17 +42,33 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// death of the one before, ever waits so.
 const SETTLE_STEP: Duration = Duration::from_millis(5);
 
-/// Attempts as bare processes, each below a shim.
+/// Our own program, whatever became of its file.
+const OURSELVES: &str = "/proc/self/exe";
+
+/// Where shims are started.
+#[derive(Debug)]
+enum Place {
+    /// Below us.
+    Bare,
+    /// In windows.
+    Window(Spot),
+}
+
+/// Attempts as processes, each below a shim.
 #[derive(Debug)]
 pub struct ProcessRuntime {
     /// `<run folder>/attempts`, absolute: the worker's mark is made of it.
     folder: PathBuf,
     /// The program that is started as shim.
     shim: PathBuf,
+    place: Place,
+    /// The window of the last attempt that was started.
+    opened: Option<Opened>,
     oom_counter: Option<PathBuf>,
     resting: Resting,
     crowd: Crowd,
-    watcher: Watcher,
+    /// Tells of files that grow; none where only the end of an attempt is waited for.
+    watcher: Option<Watcher>,
     watches: HashMap<Watch, u64>,
     followed: BTreeMap<u64, Follow>,
     /// Attempts at which something may have changed, in the order in which it did.
@@ -73,17 +96,45 @@ impl ProcessRuntime {
     /// after its file was replaced by an upgrade. Makes this process the parent of orphans below it. Must be called inside
     /// a tokio runtime with I/O and time.
     pub fn new(run_folder: &Path) -> io::Result<ProcessRuntime> {
-        ProcessRuntime::with_shim(run_folder, Path::new("/proc/self/exe"))
+        ProcessRuntime::with_shim(run_folder, Path::new(OURSELVES))
     }
 
-    /// The same with another program as shim: for tests, whose own program is none.
+    /// The same in windows: the shim of an attempt is the program of a window that is opened at `spot`, and closes with it.
+    /// The environment of a worker is ours there too, but for what belongs to the terminal.
+    pub fn in_window(run_folder: &Path, spot: Spot) -> io::Result<ProcessRuntime> {
+        ProcessRuntime::with_shim_in_window(run_folder, spot, Path::new(OURSELVES))
+    }
+
+    /// To take attempts over until they end, and no more: what they print is delivered when they have ended. It costs a few
+    /// descriptors and none of the inotify instances, of which a user has few; so hundreds of workers can be ended at once.
+    pub fn to_the_end(run_folder: &Path) -> io::Result<ProcessRuntime> {
+        ProcessRuntime::with(run_folder, Path::new(OURSELVES), Place::Bare, None)
+    }
+
+    /// [`ProcessRuntime::new`] with another program as shim: for tests, whose own program is none.
     pub fn with_shim(run_folder: &Path, shim: &Path) -> io::Result<ProcessRuntime> {
+        ProcessRuntime::with(run_folder, shim, Place::Bare, Some(Watcher::new()?))
+    }
+
+    /// [`ProcessRuntime::in_window`] with another program as shim.
+    pub fn with_shim_in_window(run_folder: &Path, spot: Spot, shim: &Path) -> io::Result<ProcessRuntime> {
+        ProcessRuntime::with(run_folder, shim, Place::Window(spot), Some(Watcher::new()?))
+    }
+
+    /// The window of the last attempt that was started here; none of a bare one.
+    pub fn opened(&self) -> Option<&Opened> {
+        self.opened.as_ref()
+    }
+
+    fn with(run_folder: &Path, shim: &Path, place: Place, watcher: Option<Watcher>) -> io::Result<ProcessRuntime> {
         nix::sys::prctl::set_child_subreaper(true)?;
-        let (crowd, watcher) = (Crowd::new()?, Watcher::new()?);
-        crowd.add(&watcher, FILES)?;
+        let crowd = Crowd::new()?;
+        watcher.as_ref().map_or(Ok(()), |watcher| crowd.add(watcher, FILES))?;
         Ok(ProcessRuntime {
             folder: attempts_folder(run_folder)?,
             shim: shim.to_owned(),
+            place,
+            opened: None,
             oom_counter: shim::oom_counter(),
             resting: Resting::default(),
             crowd,
@@ -112,8 +163,9 @@ impl ProcessRuntime {
     /// Begins to follow: its files are watched, and it is looked at at the next opportunity.
     fn follow(&mut self, mut follow: Follow) -> io::Result<u64> {
         let token = self.new_token();
-        let watched: io::Result<Vec<Watch>> = follow.files().map(|file| self.watcher.add(file)).collect();
-        follow.watches = watched?;
+        if let Some(watcher) = &mut self.watcher {
+            follow.watches = follow.files().map(|file| watcher.add(file)).collect::<io::Result<_>>()?;
+        }
         if let Some(Hold::Adopted(shim)) = &follow.shim {
             self.crowd.add(shim, token)?;
         }
@@ -128,7 +180,7 @@ impl ProcessRuntime {
         let follow = self.followed.remove(&token)?;
         for watch in &follow.watches {
             self.watches.remove(watch);
-            self.watcher.remove(*watch);
+            self.watcher.iter_mut().for_each(|watcher| watcher.remove(*watch));
         }
         Some(follow)
     }
@@ -171,7 +223,8 @@ impl ProcessRuntime {
         if token != FILES {
             return self.somebody_ended(token);
         }
-        for change in self.watcher.changes().unwrap_or_else(|_| vec![Change::Any]) {
+        let Some(watcher) = &mut self.watcher else { return };
+        for change in watcher.changes().unwrap_or_else(|_| vec![Change::Any]) {
             match change {
                 Change::Any => self.mark_all(),
                 Change::Of(watch) => {
@@ -265,6 +318,28 @@ impl ProcessRuntime {
             tokio::time::sleep(SETTLE_STEP).await;
         }
     }
+
+    /// Follows an attempt that an earlier supervisor started; its log too, if it has one.
+    async fn adopt_with(&mut self, attempt: &AttemptId, out: Option<&Path>, from: u64) -> io::Result<()> {
+        if self.find(attempt).is_some() {
+            return Ok(());
+        }
+        let Some((file, record, held)) = self.settled(attempt).await? else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("{attempt} was never started")));
+        };
+        let shim = match record.started.as_ref().filter(|_| held) {
+            Some(started) => PidFd::open(&started.shim)?.map(Hold::Adopted),
+            None => None,
+        };
+        let out = match out.map(File::open) {
+            // Removed while nobody looked: what it held cannot be delivered, but how the attempt ended can.
+            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            out => out.transpose()?,
+        };
+        let mut follow = Follow::new(attempt.clone(), file, out, from, shim);
+        follow.handle = handle(&record);
+        self.follow(follow).map(drop)
+    }
 }
 
 impl Runtime for ProcessRuntime {
@@ -278,7 +353,7 @@ impl Runtime for ProcessRuntime {
             None | Some((Found::Never, _)) => self.start(launch).await,
             Some((Found::Alive(handle), record)) => {
                 let from = record.started.map_or(0, |started| started.out_from);
-                let adopted = self.adopt(&launch.attempt, &launch.out, from).await;
+                let adopted = self.adopt_with(&launch.attempt, launch.streams.out(), from).await;
                 adopted.map(|()| handle).map_err(|error| start::temporary("cannot adopt it", &error))
             }
             Some((Found::Ended(_) | Found::Gone, _)) => {
@@ -293,24 +368,7 @@ impl Runtime for ProcessRuntime {
     }
 
     async fn adopt(&mut self, attempt: &AttemptId, out: &Path, from: u64) -> io::Result<()> {
-        if self.find(attempt).is_some() {
-            return Ok(());
-        }
-        let Some((file, record, held)) = self.settled(attempt).await? else {
-            return Err(io::Error::new(io::ErrorKind::NotFound, format!("{attempt} was never started")));
-        };
-        let shim = match record.started.as_ref().filter(|_| held) {
-            Some(started) => PidFd::open(&started.shim)?.map(Hold::Adopted),
-            None => None,
-        };
-        let out = match File::open(out) {
-            // Removed while nobody looked: what it held cannot be delivered, but how the attempt ended can.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            out => Some(out?),
-        };
-        let mut follow = Follow::new(attempt.clone(), file, out, from, shim);
-        follow.handle = handle(&record);
-        self.follow(follow).map(drop)
+        self.adopt_with(attempt, Some(out), from).await
     }
 
     fn nudge(&mut self, attempt: &AttemptId, nudge: Nudge) -> io::Result<()> {

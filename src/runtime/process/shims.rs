@@ -1,8 +1,13 @@
-//! The shims that this supervisor started: the one of each of its attempts, and those that rest until the next.
+//! The shims that this supervisor started, below itself or in windows: the one of each of its attempts, and those that
+//! rest until the next.
 
 use super::reap;
+use super::window::{Arrived, Spot, Window};
 use crate::host::handover::{Handover, Parcel};
+use crate::host::order::MARK;
 use crate::host::process::PidFd;
+use crate::model::LaunchError;
+use crate::runtime::tmux::Opened;
 use nix::sys::signal::Signal;
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
@@ -12,33 +17,58 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A shim that is our child.
+/// A shim that we started.
 #[derive(Debug)]
 pub(super) struct Shim {
     /// What its end is reported as.
     pub(super) token: u64,
-    pid: i32,
     held: PidFd,
     handover: Handover,
+    home: Home,
+}
+
+/// Whose child a shim is.
+#[derive(Debug)]
+enum Home {
+    /// Ours, with this pid.
+    Ours(i32),
+    /// A tmux server's, in this window.
+    Window(Window),
 }
 
 impl Shim {
-    /// Starts one. `run_folder` is for those who look at `ps`.
+    /// Starts one below us. `run_folder` is for those who look at `ps`.
     pub(super) fn start(program: &Path, run_folder: &Path, token: u64) -> io::Result<Shim> {
         let (ours, theirs) = Handover::pair()?;
         let mut command = Command::new(program);
         command.arg0("swarm").arg("shim").arg(run_folder);
+        // We may be below a worker ourselves: what we start is not of its attempt.
+        command.env_remove(MARK);
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
         let pid = command.spawn()?.id().cast_signed();
         // The command holds their end of the socket too.
         drop(command);
         match PidFd::of_pid(pid) {
-            Ok(held) => Ok(Shim { token, pid, held, handover: ours }),
+            Ok(held) => Ok(Shim { token, held, handover: ours, home: Home::Ours(pid) }),
             Err(error) => {
                 drop(ours);
                 wait_for(pid);
                 Err(error)
             }
+        }
+    }
+
+    /// Starts one in a window.
+    pub(super) fn open(spot: &Spot, program: &Path, run_folder: &Path, token: u64) -> Result<Shim, LaunchError> {
+        let Arrived { window, handover, held } = Window::open(spot, program, run_folder)?;
+        Ok(Shim { token, held, handover, home: Home::Window(window) })
+    }
+
+    /// The window it is in.
+    pub(super) fn opened(&self) -> Option<&Opened> {
+        match &self.home {
+            Home::Ours(_) => None,
+            Home::Window(window) => Some(&window.opened),
         }
     }
 
@@ -49,17 +79,44 @@ impl Shim {
 
     /// It has ended.
     pub(super) fn reap(self) {
-        reap(self.pid);
+        self.home.reap();
     }
 
     /// Lets it end. One without an attempt ends at once.
     pub(super) fn dismiss(self) {
         drop(self.handover);
-        wait_for(self.pid);
+        self.home.leave(&self.held);
+    }
+
+    /// Its worker runs: from now on its window is for people too.
+    pub(super) fn keep(&mut self) {
+        if let Home::Window(window) = &mut self.home {
+            window.kept = true;
+        }
+    }
+
+    fn is_unused_window(&self) -> bool {
+        matches!(&self.home, Home::Window(window) if !window.kept)
     }
 }
 
-/// Waits for the end of a child that has nothing to do any more.
+impl Home {
+    /// Waits for the end of a shim that has nothing to do any more.
+    fn leave(self, held: &PidFd) {
+        match self {
+            Home::Ours(pid) => wait_for(pid),
+            Home::Window(window) => window.leave(held),
+        }
+    }
+
+    /// After the end of a shim: what its parent has to do. What tmux has to do is its business.
+    fn reap(&self) {
+        if let Home::Ours(pid) = self {
+            reap(*pid);
+        }
+    }
+}
+
 fn wait_for(pid: i32) {
     while waitpid(Pid::from_raw(pid), None) == Err(nix::errno::Errno::EINTR) {}
 }
@@ -97,8 +154,8 @@ const MAX_RESTING: usize = 8;
 pub(super) struct Resting {
     /// Ready for the next attempt.
     ready: Vec<Shim>,
-    /// About to end.
-    leaving: Vec<(u64, i32, PidFd)>,
+    /// About to end: what that is reported as, and who knows of it.
+    leaving: Vec<(u64, Home, PidFd)>,
 }
 
 impl Resting {
@@ -117,14 +174,17 @@ impl Resting {
 
     /// Sends one away after its attempt.
     pub(super) fn send_away(&mut self, shim: Shim) {
-        self.leaving.push((shim.token, shim.pid, shim.held));
+        self.leaving.push((shim.token, shim.home, shim.held));
+    }
+
+    /// Closes the windows in which nothing ever ran.
+    pub(super) fn close_unused_windows(&mut self) {
+        self.ready.extract_if(.., |shim| shim.is_unused_window()).for_each(Shim::dismiss);
     }
 
     /// The one that is reported as `token` has ended.
     pub(super) fn ended(&mut self, token: u64) {
-        for (_, pid, _) in self.leaving.extract_if(.., |(leaving, _, _)| *leaving == token) {
-            reap(pid);
-        }
+        self.leaving.extract_if(.., |(leaving, _, _)| *leaving == token).for_each(|(_, home, _)| home.reap());
         self.ready.extract_if(.., |shim| shim.token == token).for_each(Shim::reap);
     }
 }
@@ -132,6 +192,6 @@ impl Resting {
 impl Drop for Resting {
     fn drop(&mut self) {
         self.ready.drain(..).for_each(Shim::dismiss);
-        self.leaving.drain(..).for_each(|(_, pid, _)| wait_for(pid));
+        self.leaving.drain(..).for_each(|(_, home, held)| home.leave(&held));
     }
 }

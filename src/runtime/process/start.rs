@@ -1,11 +1,11 @@
 //! Starting an attempt: its files, a shim for it, and the wait for the word that the worker was executed. Whatever was made
 //! is gone again after an error.
 
-use super::ProcessRuntime;
 use super::follow::Follow;
 use super::shims::{Hold, Shim};
+use super::{Place, ProcessRuntime};
 use crate::host::handover::Parcel;
-use crate::host::order::Order;
+use crate::host::order::{Order, Site};
 use crate::host::record::{self, Failure, Record};
 use crate::host::words::{about, words};
 use crate::host::{failpoint, files, process, shim};
@@ -22,21 +22,23 @@ impl ProcessRuntime {
         let mut made = Made::new(&folder);
         let prepared = self.prepare(launch, &folder, &mut made).map_err(|error| cannot_prepare(&folder, &error))?;
         let Prepared { parcel, reader, out } = prepared;
-        let mut follow = Follow::new(launch.attempt.clone(), reader, Some(out.file), out.size, None);
+        let (out, from) = out.map_or((None, 0), |out| (Some(out.file), out.size));
+        let mut follow = Follow::new(launch.attempt.clone(), reader, out, from, None);
         follow.keep_children = launch.keep_children;
         let token = self.follow(follow).map_err(|error| temporary("cannot watch its files", &error))?;
-        let handed = self.hand_over(token, parcel).map_err(|error| temporary("cannot start the shim", &error));
-        let result = match handed {
+        let result = match self.hand_over(token, parcel) {
             Ok(()) => self.started(token).await,
             Err(error) => Err(error),
         };
         match result.and_then(|handle| failpoint::hit("launch-before-return").map(|()| handle).map_err(failed)) {
             Ok(handle) => {
                 made.keep();
+                self.keep_window(token);
                 Ok(handle)
             }
             Err(error) => {
                 self.give_up(token).await;
+                self.resting.close_unused_windows();
                 Err(error)
             }
         }
@@ -44,10 +46,17 @@ impl ProcessRuntime {
 
     /// Everything that can fail before there is a process.
     fn prepare(&self, launch: &Launch, folder: &Path, made: &mut Made) -> io::Result<Prepared> {
-        let order = Order::new(launch, folder, process::boot_id()?, self.oom_counter.as_deref())?;
+        let site = match &self.place {
+            Place::Bare => Site::Bare(self.oom_counter.as_deref()),
+            Place::Window(_) => Site::Window,
+        };
+        let order = Order::new(launch, folder, process::boot_id()?, site)?;
         files::create_folder(folder)?;
         made.forget_older()?;
-        let out = made.log(&order.out).map_err(about(order.out.display()))?;
+        let out = match order.streams.out() {
+            Some(out) => Some(made.log(out).map_err(about(out.display()))?),
+            None => None,
+        };
         let order = order.in_memory()?;
         failpoint::hit("launch-before-record")?;
         let path = folder.join(record::NAME);
@@ -58,16 +67,16 @@ impl ProcessRuntime {
     }
 
     /// Gives the attempt to a shim. Our own hold on the record's lock ends here.
-    fn hand_over(&mut self, token: u64, parcel: Parcel) -> io::Result<()> {
+    fn hand_over(&mut self, token: u64, parcel: Parcel) -> Result<(), LaunchError> {
         let shim = self.send(&parcel)?;
         if let Some(follow) = self.followed.get_mut(&token) {
             follow.shim = Some(Hold::Ours(shim));
         }
-        failpoint::hit("launch-after-handover")
+        failpoint::hit("launch-after-handover").map_err(no_shim)
     }
 
     /// Sends it to a shim that rests, or to a new one.
-    fn send(&mut self, parcel: &Parcel) -> io::Result<Shim> {
+    fn send(&mut self, parcel: &Parcel) -> Result<Shim, LaunchError> {
         loop {
             let (shim, rested) = match self.resting.take() {
                 Some(shim) => (shim, true),
@@ -75,26 +84,37 @@ impl ProcessRuntime {
             };
             match failpoint::hit("launch-before-handover").and_then(|()| shim.send(parcel)) {
                 Ok(()) => return Ok(shim),
-                // Somebody killed it while it had nothing to do.
+                // Somebody killed it, or closed its window, while it had nothing to do.
                 Err(error) if rested && error.kind() == io::ErrorKind::BrokenPipe => shim.dismiss(),
                 Err(error) => {
                     self.resting.put(shim);
-                    return Err(error);
+                    return Err(no_shim(error));
                 }
             }
         }
     }
 
-    fn new_shim(&mut self) -> io::Result<Shim> {
+    fn new_shim(&mut self) -> Result<Shim, LaunchError> {
         let token = self.new_token();
         let run_folder = self.folder.parent().unwrap_or(&self.folder);
-        let shim = Shim::start(&self.shim, run_folder, token)?;
+        let shim = match &self.place {
+            Place::Bare => Shim::start(&self.shim, run_folder, token).map_err(no_shim)?,
+            Place::Window(spot) => Shim::open(spot, &self.shim, run_folder, token)?,
+        };
         match self.crowd.add(&shim, token) {
             Ok(()) => Ok(shim),
             Err(error) => {
                 shim.dismiss();
-                Err(error)
+                Err(no_shim(error))
             }
+        }
+    }
+
+    /// The attempt runs, and so its window stays.
+    fn keep_window(&mut self, token: u64) {
+        if let Some(Hold::Ours(shim)) = self.followed.get_mut(&token).and_then(|follow| follow.shim.as_mut()) {
+            shim.keep();
+            self.opened = shim.opened().cloned();
         }
     }
 
@@ -154,7 +174,8 @@ impl ProcessRuntime {
 struct Prepared {
     parcel: Parcel,
     reader: File,
-    out: Log,
+    /// Nothing of a worker that talks to a terminal.
+    out: Option<Log>,
 }
 
 /// The raw log, open for reading, and its size before the attempt.
@@ -222,6 +243,10 @@ fn cannot_prepare(folder: &Path, error: &io::Error) -> LaunchError {
 
 fn failed(error: io::Error) -> LaunchError {
     temporary("cannot start it", &error)
+}
+
+fn no_shim(error: io::Error) -> LaunchError {
+    temporary("cannot start the shim", &error)
 }
 
 fn silent() -> LaunchError {

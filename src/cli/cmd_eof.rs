@@ -1,0 +1,16 @@
+//! `swarm eof`: presses Ctrl-D in a worker's window.
+
+use super::error::Result;
+use super::fleet::{self, Whom};
+use super::windows::{self, Window};
+use crate::runtime::tmux::Key;
+use clap::ArgMatches;
+
+/// Runs the verb and returns the exit code.
+pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
+    let whom = Whom::Names(vec![fleet::name(matches)?.to_owned()]);
+    let fleet = fleet::open()?;
+    let view = fleet::view(&fleet)?;
+    let press = |window: &Window<'_>| window.server.send_keys(&window.pane.target(), &[Key::EndOfFile]);
+    windows::each(&view, &whom, press, |name| format!("sent eof to {name}"))
+}

@@ -1,0 +1,164 @@
+//! Ending workers, all at once, and taking them out of the registry.
+
+use super::look::{Life, Sight};
+use super::solo::Solo;
+use super::{DEFAULT_GRACE, Fleet, Kind, PATIENCE, Result, Trouble, spawn, stranger, undo};
+use crate::host::git::worktree;
+use crate::host::limits;
+use crate::model::{Entry, Span, Standing, WorkerEnd};
+use crate::runtime::tmux::Server;
+use futures_util::stream::{self, StreamExt};
+
+/// What became of a worker that was to be ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It was ended; how, unless the predecessor started it.
+    Now(Option<WorkerEnd>),
+    /// It had ended before.
+    Before,
+}
+
+/// A worker that is gone from the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cleaned {
+    /// The branch that is kept, if its worktree was removed.
+    pub kept_branch: Option<String>,
+}
+
+impl Fleet {
+    /// Ends these workers at the same time: TERM, `grace` (else each one's own), KILL, and all that they started. Each one's
+    /// answer stands at its place.
+    pub async fn end(&self, sights: &[Sight], grace: Option<Span>) -> Vec<Result<Ended>> {
+        let ends = sights.iter().map(|sight| self.end_one(sight, grace));
+        let ends: Vec<Result<Ended>> = stream::iter(ends).buffered(limits::open_files() / FILES_EACH).collect().await;
+        let ended: Vec<(&Sight, &WorkerEnd)> = sights
+            .iter()
+            .zip(&ends)
+            .filter_map(|(sight, end)| match end {
+                Ok(Ended::Now(Some(end))) => Some((sight, end)),
+                _ => None,
+            })
+            .collect();
+        let strangers = |sight: &Sight| sight.entry.run.is_none();
+        let gone = sights.iter().zip(&ends).filter(|(sight, end)| strangers(sight) && end.is_ok()).map(|(sight, _)| sight);
+        let told = self.update(|state| {
+            for (sight, end) in ended {
+                if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run == sight.entry.run) {
+                    entry.status = Standing::Stopped;
+                    entry.ended = Some(end.clone());
+                }
+            }
+            for sight in gone {
+                if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run.is_none()) {
+                    entry.status = Standing::Stopped;
+                }
+            }
+        });
+        if let Err(trouble) = told {
+            // Their runs say that they ended; the next command tells the registry.
+            self.warn(trouble.message);
+        }
+        ends
+    }
+
+    async fn end_one(&self, sight: &Sight, grace: Option<Span>) -> Result<Ended> {
+        if sight.life == Life::Stopped {
+            return Ok(Ended::Before);
+        }
+        let Some(run) = &sight.entry.run else { return self.end_stranger(sight, grace).await };
+        let (folder, plan) = self.run(&sight.entry, run);
+        let name = &sight.entry.name;
+        let own = plan.policy.grace;
+        let _lock = self.lock(name, &folder, "ending it", own.duration() + PATIENCE).await?;
+        let logs = self.logs(&sight.entry).ok_or_else(|| super::not_found(name))?;
+        let solo = Solo { folder: &folder, run, plan: &plan, logs };
+        let end = solo.finish(Some(grace.unwrap_or(own))).await;
+        let end = end.map_err(|error| Trouble::of_io(format!("cannot end worker '{name}'"), &error))?;
+        match end.exit.left.as_slice() {
+            [] => Ok(Ended::Now(Some(end))),
+            left => {
+                let pids: Vec<String> = left.iter().map(|process| process.pid.to_string()).collect();
+                self.warn(format!("worker '{name}' left processes that cannot be ended: {}", pids.join(", ")));
+                Ok(Ended::Now(Some(end)))
+            }
+        }
+    }
+
+    async fn end_stranger(&self, sight: &Sight, grace: Option<Span>) -> Result<Ended> {
+        let grace = grace.unwrap_or(DEFAULT_GRACE).duration();
+        let gone = match (&sight.entry.tmux, &sight.pane) {
+            (Some(window), Some(pane)) => {
+                stranger::end_window(&Server::new(window.socket.as_deref()), pane, grace).await
+            }
+            _ => match stranger::process(&sight.entry) {
+                Some(id) => stranger::end_process(&id, grace).await,
+                None => return Ok(Ended::Before),
+            },
+        };
+        let name = &sight.entry.name;
+        match gone.map_err(|error| Trouble::of_io(format!("cannot end worker '{name}'"), &error))? {
+            true => Ok(Ended::Now(None)),
+            false => Err(Trouble::failed(format!("worker '{name}' cannot be ended: it is stuck in the kernel"))),
+        }
+    }
+
+    /// Removes the worktree of a worker that does not run. Uncommitted or unmerged work is refused, unless `force`.
+    pub async fn remove_worktree(&self, entry: &Entry, force: bool) -> Result<Option<Cleaned>> {
+        let Some(tree) = &entry.worktree else { return Ok(None) };
+        let repository = worktree::repository(&tree.base_repo).await.map_err(spawn::of_git)?;
+        let made = tree.made_branch.unwrap_or(false).then_some(tree.branch.as_str());
+        let removed = worktree::remove(&repository, &tree.path, made, force).await.map_err(spawn::of_git)?;
+        for left in &removed.left {
+            self.warn(format!("{} is left; remove it with: {}", left.what, left.command));
+        }
+        Ok(Some(Cleaned { kept_branch: (!removed.branch).then(|| tree.branch.clone()) }))
+    }
+
+    /// Takes a worker that does not run out of the registry, with its logs and its run; its worktree first, if it is to go.
+    pub async fn clean(&self, sight: &Sight, tree: Option<RemoveTree>) -> Result<Cleaned> {
+        let entry = &sight.entry;
+        if sight.is_live() {
+            return Err(Trouble::failed(format!("cannot clean running worker '{}'", entry.name))
+                .hint(format!("end it first: swarm kill {}", entry.name)));
+        }
+        let cleaned = match tree {
+            Some(RemoveTree { force }) => self.remove_worktree(entry, force).await?,
+            None => None,
+        };
+        let removed = self.update(|state| {
+            let same = state.find(&entry.name).is_some_and(|now| now.run == entry.run && now.status == Standing::Stopped);
+            if same {
+                // First, and under the lock: the next worker of that name must not find them.
+                self.remove_logs(entry);
+                state.remove(&entry.name);
+            }
+            same
+        })?;
+        if !removed {
+            return Err(Trouble::failed(format!("worker '{}' was changed by somebody else meanwhile", entry.name))
+                .kind(Kind::Held));
+        }
+        if let Some(run) = &entry.run {
+            undo::remove_run(&self.home.worker(run));
+        }
+        Ok(cleaned.unwrap_or(Cleaned { kept_branch: None }))
+    }
+
+    fn remove_logs(&self, entry: &Entry) {
+        for log in self.logs(entry).iter().flat_map(|logs| logs.all()) {
+            if let Err(error) = crate::host::files::remove(&log) {
+                self.warn(format!("{} is left: {error}", log.display()));
+            }
+        }
+    }
+}
+
+/// How a worktree is to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoveTree {
+    /// With the work that is in it.
+    pub force: bool,
+}
+
+/// Open files that it takes to end one worker, with room for our own.
+const FILES_EACH: usize = 16;
