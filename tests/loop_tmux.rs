@@ -488,6 +488,13 @@ fn the_verbs_know_a_loop_beside_workers() {
     );
     assert_eq!(fleet.run(&["wait", "night", "--timeout", "0.05"]).code, 1);
     fleet.refused(&["clean", "night"], 1, "worker 'night' not found");
+    let text = "── iteration 1/3 (log 1) ──\nwords\n";
+    assert_eq!(
+        (fleet.ok(&["peek", "night"]).as_str(), fleet.ok(&["peek", "night", "-n", "1"]).as_str()),
+        (text, "words\n")
+    );
+    assert_eq!(fleet.ok(&["logs", "night"]), text);
+    let follows = Started::new(fleet.swarm(&["logs", "night", "--follow"]));
     let waits = Started::new(fleet.swarm(&["wait", "night", "worker"]));
     assert_eq!(fleet.ok(&["kill", "night"]), "killed night\n");
     assert_eq!(running.finish().code, 143);
@@ -495,6 +502,10 @@ fn the_verbs_know_a_loop_beside_workers() {
     assert_eq!(fleet.ok(&["kill", "worker"]), "killed worker\n");
     let told = waits.finish();
     assert_eq!((told.code, told.out.as_str()), (0, "night: exited\nworker: exited\n"), "{told:#?}");
+    let told = follows.finish();
+    assert!(told.code == 0 && told.out.starts_with(text), "{told:#?}");
+    assert_eq!(fleet.ok(&["peek", "night", "--last"]), text);
+    assert_eq!(fleet.ok(&["logs", "night"]), text);
     stage.nothing_is_left();
 }
 

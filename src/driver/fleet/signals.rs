@@ -55,16 +55,72 @@ pub(super) fn interrupted(signal: i32) -> Trouble {
 
 /// While a worker is launched: a signal ends it, and once it is launched it is left.
 pub(super) struct UntilLaunched<'a> {
-    pub(super) signals: &'a mut Signals,
-    pub(super) launched: Rc<Notify>,
+    signals: &'a mut Signals,
+    launched: Rc<Notify>,
+    stage: Stage,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It is being launched.
+    Launching,
+    /// It runs.
+    Launched,
+    /// A signal came: its end is waited for.
+    Stopping,
+}
+
+impl UntilLaunched<'_> {
+    /// `launched` tells when it runs.
+    pub(super) fn new(signals: &mut Signals, launched: Rc<Notify>) -> UntilLaunched<'_> {
+        UntilLaunched { signals, launched, stage: Stage::Launching }
+    }
+
+    fn stop(&mut self, signal: i32) -> Order {
+        self.stage = Stage::Stopping;
+        Order::Ask(Ask::Stop { signal, at_once: true })
+    }
 }
 
 impl Orders for UntilLaunched<'_> {
     async fn next(&mut self) -> Order {
-        tokio::select! {
-            biased;
-            signal = self.signals.next() => Order::Ask(Ask::Stop { signal, at_once: true }),
-            () = self.launched.notified() => Order::Leave,
+        if self.stage == Stage::Launching {
+            tokio::select! {
+                biased;
+                signal = self.signals.next() => return self.stop(signal),
+                () = self.launched.notified() => self.stage = Stage::Launched,
+            }
         }
+        if self.stage == Stage::Launched {
+            // Nobody listened while tmux was asked: what came meanwhile is heard once the event loop has turned.
+            tokio::task::yield_now().await;
+            tokio::select! {
+                biased;
+                signal = self.signals.next() => return self.stop(signal),
+                () = std::future::ready(()) => return Order::Leave,
+            }
+        }
+        let signal = self.signals.next().await;
+        self.stop(signal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use nix::sys::signal::{Signal, raise};
+
+    #[tokio::test]
+    async fn a_worker_that_is_launched_after_a_signal_is_not_left() {
+        let mut signals = Signals::listen().unwrap();
+        let launched = Rc::new(Notify::new());
+        let mut orders = UntilLaunched::new(&mut signals, launched.clone());
+        raise(Signal::SIGHUP).unwrap();
+        let stop = Ask::Stop { signal: Signal::SIGHUP as i32, at_once: true };
+        assert!(matches!(orders.next().await, Order::Ask(asked) if asked == stop));
+        launched.notify_one();
+        assert!(orders.next().now_or_never().is_none(), "its end is waited for");
     }
 }

@@ -73,7 +73,7 @@ impl Solo<'_> {
             clock: RealClock::new().map_err(lost)?,
             workspace: self.space(Some(env)).map_err(lost)?,
             audience: Witness { launched: Some(launched.clone()) },
-            orders: UntilLaunched { signals, launched },
+            orders: UntilLaunched::new(signals, launched),
         };
         let mut driver = Driver::new(SoloPlan, Board::default(), parts);
         let boot_id = process::boot_id().map_err(lost)?.to_owned();

@@ -120,7 +120,7 @@ impl Fleet {
     async fn draft(&self, spawn: &Spawn) -> Result<Draft> {
         if let Some(wish) = &spawn.tmux {
             let version = Server::new(wish.socket.as_deref()).version();
-            version.map_err(|error| Trouble::failed(format!("failed to create tmux window: {error}")))?;
+            version.map_err(|error| Trouble::failed(format!("{NO_WINDOW}: {error}")))?;
         }
         let repository = match &spawn.worktree {
             Some(_) => Some(worktree::repository(&spawn.cwd).await.map_err(of_git)?),
@@ -180,13 +180,15 @@ impl Fleet {
             return Err(trouble);
         }
         let logs = self.home.worker_logs(&spawn.name);
+        let new_logs: Vec<PathBuf> = logs.all().into_iter().filter(|log| !log.exists()).collect();
         let solo = Solo { folder: &folder, run: &draft.id, plan: &plan, logs: logs.clone() };
         let begun = self.begin(spawn, &draft, &solo, journal, &mut signals).await;
         match begun {
             Ok(spawned) => Ok(spawned),
             Err(trouble) => {
                 self.warn("spawn failed, cleaning up partial state".to_owned());
-                undo::died(&folder, Some(&logs)).await.into_iter().for_each(|left| self.warn(left));
+                let left = undo::died(&folder, Some(&logs)).await.into_iter().chain(undo::remove_logs(&new_logs));
+                left.for_each(|left| self.warn(left));
                 if let Err(error) = self.release(&draft.entry, take) {
                     self.warn(format!("worker '{}' is left in the registry ({error}); try `swarm ls`", spawn.name));
                 } else {
@@ -291,6 +293,11 @@ impl Fleet {
         let env = environment::changes(spawn.name.as_str(), &draft.id, &spawn.env).map_err(at)?;
         let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, &solo.logs));
         let launched = solo.launch(journal, env, spot, signals).await;
+        let launched = launched.inspect_err(|why| {
+            if entry.tmux.is_some() && !is_of_window(why) {
+                undo::await_pane_log(&solo.logs);
+            }
+        });
         let launched = launched.map_err(not_launched)?;
         super::rebuild::fill_in(&mut entry, &launched.handle);
         if let (Some(window), Some(opened)) = (&mut entry.tmux, &launched.window) {
@@ -300,6 +307,9 @@ impl Fleet {
             // Nobody would know it. It goes as hard as it must: it has just begun.
             if let Err(error) = solo.finish(Some(Span::ZERO)).await {
                 self.warn(format!("worker '{}' could not be ended: {error}", spawn.name));
+            }
+            if entry.tmux.is_some() {
+                undo::await_pane_log(&solo.logs);
             }
             return Err(trouble.while_doing("failed to save state"));
         }
@@ -375,16 +385,44 @@ fn know(window: &mut Window, opened: &Opened) {
     window.made_session = Some(opened.made_session);
 }
 
+/// How the error of a window that could not be opened begins.
+const NO_WINDOW: &str = "failed to create tmux window";
+
+fn is_of_window(why: &NotLaunched) -> bool {
+    matches!(why, NotLaunched::Failed(error) if error.starts_with(NO_WINDOW))
+}
+
 fn not_launched(why: NotLaunched) -> Trouble {
     let what = "failed to spawn process";
     match why {
-        // It says itself that the window failed.
-        NotLaunched::Failed(error) if error.starts_with("failed to ") => Trouble::failed(error),
-        NotLaunched::Failed(error) => Trouble::failed(format!("{what}: {error}")),
+        NotLaunched::Failed(error) if error.starts_with(NO_WINDOW) => Trouble::failed(error),
+        NotLaunched::Failed(error) => {
+            let trouble = Trouble::failed(format!("{what}: {error}"));
+            match why_not_executed(&error) {
+                Some(hint) => trouble.hint(hint),
+                None => trouble,
+            }
+        }
         NotLaunched::CannotWrite(error) => Trouble::of_io("failed to save state", &error).kind(Kind::CannotWrite),
         NotLaunched::Interrupted(signal) => interrupted(signal),
         NotLaunched::Lost(error) => Trouble::of_io(what, &error),
     }
+}
+
+/// What the kernel's words mean for a program that is to be executed.
+fn why_not_executed(error: &str) -> Option<&'static str> {
+    const HINTS: [(&str, &str); 3] = [
+        (
+            ": No such file or directory",
+            "it must be on the PATH here, or a path; of a script also the program behind #! must exist",
+        ),
+        (": Permission denied", "it must be a file that may be executed: chmod +x"),
+        (": Exec format error", "a script needs a first line like #!/bin/sh"),
+    ];
+    HINTS
+        .into_iter()
+        .find(|(words, _)| error.starts_with("cannot start ") && error.ends_with(words))
+        .map(|(_, hint)| hint)
 }
 
 fn already_exists(name: &str) -> Trouble {
