@@ -62,8 +62,9 @@ fn each_seed(usual: u64, test: &str, play: impl Fn(u64, bool) -> Coverage) -> Op
 
 #[test]
 fn nothing_goes_wrong_and_every_run_ends() {
-    let coverage =
-        each_seed(SEEDS, "nothing_goes_wrong", |seed, trace| play::play::<LoopPlan>(play::setting(seed, trace)).coverage);
+    let coverage = each_seed(SEEDS, "nothing_goes_wrong", |seed, trace| {
+        play::play::<LoopPlan>(play::setting(seed, trace)).coverage
+    });
     if let Some(coverage) = coverage {
         println!("{coverage}");
         let missing = coverage.missing(cover::wanted());

@@ -3,7 +3,7 @@
 use super::look::{self, Life, Sight};
 use super::solo::Solo;
 use super::{DEFAULT_GRACE, Fleet, Kind, PATIENCE, Result, Trouble, changed, spawn, stranger, undo};
-use crate::host::git::worktree;
+use crate::host::git::worktree::{self, GitError};
 use crate::host::lock::{self, Lock};
 use crate::host::{clock, files, limits, shim};
 use crate::model::{Ending, Entry, Exit, ProcessId, Span, Standing as Noted, Status, WorkerEnd};
@@ -36,27 +36,16 @@ impl Fleet {
         let ends = sights.iter().map(|sight| self.end_one(sight, grace));
         let room = limits::open_files(OUR_FILES + sights.len() * FILES_EACH).saturating_sub(OUR_FILES);
         let ends: Vec<Result<Ended>> = stream::iter(ends).buffered((room / FILES_EACH).max(1)).collect().await;
-        let ended: Vec<(&Sight, &WorkerEnd)> = sights
-            .iter()
-            .zip(&ends)
-            .filter_map(|(sight, end)| match end {
-                Ok(Ended::Now(Some(end))) => Some((sight, end)),
-                _ => None,
-            })
-            .collect();
-        let strangers = |sight: &Sight| sight.entry.run.is_none();
-        let gone =
-            sights.iter().zip(&ends).filter(|(sight, end)| strangers(sight) && end.is_ok()).map(|(sight, _)| sight);
+        let over = sights.iter().zip(&ends).filter_map(|(sight, end)| match end {
+            Ok(Ended::Now(end)) => Some((sight, end.clone())),
+            // One of the predecessor's had nobody to say so.
+            Ok(Ended::Before) if sight.entry.run.is_none() => Some((sight, None)),
+            _ => None,
+        });
         let told = self.update(|state| {
-            for (sight, end) in ended {
-                if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run == sight.entry.run) {
-                    entry.status = Noted::Stopped;
-                    entry.ended = Some(end.clone());
-                }
-            }
-            for sight in gone {
-                if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run.is_none()) {
-                    entry.status = Noted::Stopped;
+            for (sight, end) in over {
+                if let Some(now) = state.find_mut(&sight.entry.name).filter(|now| now.is_same_life(&sight.entry)) {
+                    (now.status, now.ended) = (Noted::Stopped, end);
                 }
             }
         });
@@ -154,6 +143,16 @@ impl Fleet {
         Ok(Some(Cleaned { kept_branch: (!removed.branch).then(|| tree.branch.clone()) }))
     }
 
+    /// Refuses where the removal of a worker's worktree would lose work.
+    pub(super) async fn refuse_unsaved(&self, entry: &Entry) -> Result<()> {
+        let Some(tree) = entry.worktree.as_ref().filter(|tree| tree.path.exists()) else { return Ok(()) };
+        let work = worktree::work_in(&tree.path).await.map_err(spawn::of_git)?;
+        match work.is_none() {
+            true => Ok(()),
+            false => Err(spawn::of_git(GitError::Unsaved { path: tree.path.clone(), work: Box::new(work) })),
+        }
+    }
+
     /// A loop may be at work in a worktree whose worker ended.
     fn refuse_loop_in(&self, tree: &Path) -> Result<()> {
         let lock = tree.canonicalize().map(|real| self.home.tree_lock(&real));
@@ -213,7 +212,7 @@ pub(super) struct Claim {
 
 /// Does the registry still mean the same life of the worker, and is that over?
 fn is_same(now: &Entry, entry: &Entry) -> bool {
-    now.run == entry.run && now.status == Noted::Stopped
+    now.is_same_life(entry) && now.status == Noted::Stopped
 }
 
 /// How a worktree is to be removed.

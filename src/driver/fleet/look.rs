@@ -264,7 +264,7 @@ impl Fleet {
             for sight in different {
                 let now = state.find_mut(&sight.entry.name);
                 // The same life of the same worker: not respawned, not ended meanwhile.
-                let same = |entry: &&mut Entry| entry.run == sight.entry.run && entry.status == Noted::Running;
+                let same = |now: &&mut Entry| now.is_same_life(&sight.entry) && now.status == Noted::Running;
                 if let Some(entry) = now.filter(same) {
                     let seen = sight.entry.clone();
                     entry.status = seen.status;

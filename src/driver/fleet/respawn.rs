@@ -15,6 +15,10 @@ impl Fleet {
     pub async fn respawn(&self, sight: &Sight, clean_first: bool, force: bool) -> Result<Spawned> {
         let spawn = self.as_before(&sight.entry)?;
         let mut entry = sight.entry.clone();
+        if clean_first && !force {
+            // Before it is ended: for what is refused nobody shall have to end.
+            self.refuse_unsaved(&entry).await?;
+        }
         if sight.is_live() {
             let ended = self.end(std::slice::from_ref(sight), None).await.pop();
             if let Ended::Now(Some(end)) = ended.unwrap_or(Ok(Ended::Before))? {

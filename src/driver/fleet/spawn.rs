@@ -243,7 +243,7 @@ impl Fleet {
         let reserved = self.update(|state| match take {
             Take::Name => state.insert(entry.clone()),
             Take::Place(before) => match state.find_mut(&before.name) {
-                Some(place) if place.run == before.run && place.status == Standing::Stopped => {
+                Some(place) if place.is_same_life(before) && place.status == Standing::Stopped => {
                     *place = entry.clone();
                     true
                 }

@@ -72,8 +72,11 @@ impl Workspace for WorkerSpace {
         _refused: Option<String>,
         _before: Option<Survey>,
     ) -> impl Future<Output = Result<Ready, Problem>> + 'static {
-        let raw_from = self.0.logs.out().metadata().map_or(0, |log| log.len());
-        async move { Ok(Ready { log: 0, raw_from, text_from: 0, survey: Survey::default() }) }
+        let size = |log: PathBuf| log.metadata().map_or(0, |log| log.len());
+        // A worker has no text log: what is noted there is where its standard error begins. What an earlier life of it wrote
+        // says nothing of this one's end.
+        let (raw_from, text_from) = (size(self.0.logs.out()), size(self.0.logs.err()));
+        async move { Ok(Ready { log: 0, raw_from, text_from, survey: Survey::default() }) }
     }
 
     fn launch(&self, open: &Open) -> Result<Launch, LaunchError> {
@@ -102,8 +105,8 @@ impl Workspace for WorkerSpace {
         agent.scanner(&self.0.rule)
     }
 
-    fn last_words(&self, _open: &Open) -> Vec<u8> {
-        files::read_end(&self.0.logs.err(), 0, LAST_WORDS).unwrap_or_default()
+    fn last_words(&self, open: &Open) -> Vec<u8> {
+        files::read_end(&self.0.logs.err(), open.text_from, LAST_WORDS).unwrap_or_default()
     }
 
     fn after(&self, _open: &Open, _exit: &Exit) -> impl Future<Output = (Survey, Vec<Note>)> + 'static {
