@@ -12,6 +12,7 @@ use crate::report::workers;
 use clap::ArgMatches;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// Runs the verb and returns the exit code.
@@ -123,7 +124,12 @@ impl Wait {
             let same_life = view.find(&awaited.name).filter(|sight| sight.is_live() && sight.entry.run == awaited.run);
             match same_life.filter(|_| !awaited.is_loop) {
                 Some(sight) => {
-                    self.await_end(hold(&self.fleet, sight)?);
+                    let again_held = hold(&self.fleet, sight)?;
+                    if again_held.held.is_none() {
+                        // It lives, and nobody can be waited for: whoever starts it has not said yet who it is.
+                        tokio::time::sleep(UNHELD).await;
+                    }
+                    self.await_end(again_held);
                     again = true;
                 }
                 None => self.tell_end(&awaited.name, awaited.is_loop, &view),
@@ -153,6 +159,9 @@ impl Wait {
         }
     }
 }
+
+/// Between two looks at one that lives and cannot be held.
+const UNHELD: Duration = Duration::from_millis(20);
 
 /// Open files beside one for each who is waited for: ours, and those that it takes to judge an end.
 const OUR_FILES: usize = 64;

@@ -1,14 +1,16 @@
 //! Ending workers, all at once, and taking them out of the registry.
 
-use super::look::{Life, Sight};
+use super::look::{self, Life, Sight};
 use super::solo::Solo;
 use super::{DEFAULT_GRACE, Fleet, Kind, PATIENCE, Result, Trouble, changed, spawn, stranger, undo};
 use crate::host::git::worktree;
 use crate::host::lock::{self, Lock};
-use crate::host::{files, limits};
-use crate::model::{Entry, Span, Standing, WorkerEnd};
+use crate::host::{clock, files, limits, shim};
+use crate::model::{Ending, Entry, Exit, ProcessId, Span, Standing as Noted, Status, WorkerEnd};
 use crate::runtime::tmux::Server;
 use futures_util::stream::{self, StreamExt};
+use nix::sys::signal::Signal;
+use std::io;
 use std::path::Path;
 
 /// What became of a worker that was to be ended.
@@ -48,13 +50,13 @@ impl Fleet {
         let told = self.update(|state| {
             for (sight, end) in ended {
                 if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run == sight.entry.run) {
-                    entry.status = Standing::Stopped;
+                    entry.status = Noted::Stopped;
                     entry.ended = Some(end.clone());
                 }
             }
             for sight in gone {
                 if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run.is_none()) {
-                    entry.status = Standing::Stopped;
+                    entry.status = Noted::Stopped;
                 }
             }
         });
@@ -73,6 +75,9 @@ impl Fleet {
         let (folder, plan) = self.run(&sight.entry, run);
         let name = &sight.entry.name;
         let own = plan.policy.grace;
+        if let Some(shim) = look::shim_without_record(&sight.entry, &folder) {
+            return self.end_without_record(name, shim, grace.unwrap_or(own)).await;
+        }
         let _lock = self.lock(name, &folder, "ending it", own.duration() + PATIENCE).await?;
         let logs = self.logs(&sight.entry).ok_or_else(|| super::not_found(name))?;
         let solo = Solo { folder: &folder, run, plan: &plan, logs };
@@ -88,6 +93,13 @@ impl Fleet {
         }
     }
 
+    /// Ends a worker whose record somebody removed, through its shim.
+    async fn end_without_record(&self, name: &str, shim: &ProcessId, grace: Span) -> Result<Ended> {
+        let gone = stranger::end_process(shim, grace.duration(), shim::KILL).await;
+        self.is_gone(name, gone)?;
+        Ok(Ended::Now(Some(WorkerEnd { exit: Exit::plain(Status::Lost), ending: Ending::Lost, at: clock::now().wall })))
+    }
+
     async fn end_stranger(&self, sight: &Sight, grace: Option<Span>) -> Result<Ended> {
         let grace = grace.unwrap_or(DEFAULT_GRACE).duration();
         let gone = match (&sight.entry.tmux, &sight.pane) {
@@ -95,13 +107,16 @@ impl Fleet {
                 stranger::end_window(&Server::new(window.socket.as_deref()), pane, grace).await
             }
             _ => match stranger::process(&sight.entry) {
-                Some(id) => stranger::end_process(&id, grace).await,
+                Some(id) => stranger::end_process(&id, grace, Signal::SIGKILL).await,
                 None => return Ok(Ended::Before),
             },
         };
-        let name = &sight.entry.name;
+        self.is_gone(&sight.entry.name, gone).map(|()| Ended::Now(None))
+    }
+
+    fn is_gone(&self, name: &str, gone: io::Result<bool>) -> Result<()> {
         match gone.map_err(|error| Trouble::of_io(format!("cannot end worker '{name}'"), &error))? {
-            true => Ok(Ended::Now(None)),
+            true => Ok(()),
             false => Err(Trouble::failed(format!("worker '{name}' cannot be ended: it is stuck in the kernel"))),
         }
     }
@@ -198,7 +213,7 @@ pub(super) struct Claim {
 
 /// Does the registry still mean the same life of the worker, and is that over?
 fn is_same(now: &Entry, entry: &Entry) -> bool {
-    now.run == entry.run && now.status == Standing::Stopped
+    now.run == entry.run && now.status == Noted::Stopped
 }
 
 /// How a worktree is to be removed.

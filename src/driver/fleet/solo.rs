@@ -71,7 +71,7 @@ impl Solo<'_> {
             runtime: runtime.map_err(lost)?,
             journal: FactsFile::new(journal),
             clock: RealClock::new().map_err(lost)?,
-            workspace: self.space(env).map_err(lost)?,
+            workspace: self.space(Some(env)).map_err(lost)?,
             audience: Witness { launched: Some(launched.clone()), handle: None },
             orders: UntilLaunched::new(signals, launched),
         };
@@ -116,7 +116,7 @@ impl Solo<'_> {
             runtime: ProcessRuntime::to_the_end(self.folder.path())?,
             journal,
             clock: RealClock::new()?,
-            workspace: self.space(Vec::new())?,
+            workspace: self.space(None)?,
             audience: Witness { launched: None, handle: None },
             orders: Nobody,
         };
@@ -132,7 +132,7 @@ impl Solo<'_> {
         }
     }
 
-    fn space(&self, env: Vec<Change>) -> io::Result<WorkerSpace> {
+    fn space(&self, env: Option<Vec<Change>>) -> io::Result<WorkerSpace> {
         WorkerSpace::new(self.plan.clone(), self.logs.clone(), env)
     }
 

@@ -25,7 +25,8 @@ pub(super) struct WorkerSpace(Rc<Parts>);
 struct Parts {
     plan: WorkerPlan,
     logs: WorkerLogs,
-    env: Vec<Change>,
+    /// None for a worker that is taken over: that is never started again.
+    env: Option<Vec<Change>>,
     rule: DoneRule,
 }
 
@@ -33,8 +34,8 @@ struct Parts {
 const NO_CLAIM: &str = r"[^\s\S]";
 
 impl WorkerSpace {
-    /// Touches nothing. `env` is needed to launch only.
-    pub(super) fn new(plan: WorkerPlan, logs: WorkerLogs, env: Vec<Change>) -> io::Result<WorkerSpace> {
+    /// Touches nothing. Without `env` nothing can be launched.
+    pub(super) fn new(plan: WorkerPlan, logs: WorkerLogs, env: Option<Vec<Change>>) -> io::Result<WorkerSpace> {
         let rule = DoneRule::new(NO_CLAIM, DoneMatch::Last).map_err(io::Error::other)?;
         Ok(WorkerSpace(Rc::new(Parts { plan, logs, env, rule })))
     }
@@ -77,11 +78,15 @@ impl Workspace for WorkerSpace {
 
     fn launch(&self, open: &Open) -> Result<Launch, LaunchError> {
         let entry = &self.0.plan.entry;
+        let Some(env) = self.0.env.clone() else {
+            let message = "it was started before, and what became of it is not known".to_owned();
+            return Err(LaunchError { message, permanent: true });
+        };
         Ok(Launch {
             attempt: open.attempt.clone(),
             argv: entry.cmd.iter().map(OsString::from).collect(),
             cwd: entry.cwd.clone().into(),
-            env: self.0.env.clone(),
+            env,
             streams: self.streams(),
             keep_children: false,
         })
