@@ -10,13 +10,14 @@ use crate::driver::real::{FactsFile, RealClock};
 use crate::driver::recover::{self, Known};
 use crate::driver::seams::{Audience, Order, Orders};
 use crate::driver::{Driver, Outcome, Parts};
-use crate::engine::{Ask, Board, Input, SoloPlan, Stamped, board::Open};
+use crate::engine::{Fact, Ask, Board, Input, SoloPlan, Stamped, board::Open};
 use crate::host::{clock, process};
 use crate::journal::{FileJournal, RunFolder, WorkerLogs};
 use crate::model::{AttemptId, Ending, Exit, Handle, RunEnding, RunId, Sign, Span, Status, WorkerEnd};
 use crate::runtime::process::{ProcessRuntime, Spot, Standing, live_attempts};
 use crate::runtime::tmux::Opened;
 use nix::sys::signal::Signal;
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use tokio::sync::Notify;
@@ -62,7 +63,7 @@ impl Solo<'_> {
         signals: &mut Signals,
     ) -> Result<Launched, NotLaunched> {
         let lost = NotLaunched::Lost;
-        let launched = Rc::new(Notify::new());
+        let launch = Rc::new(Launch::default());
         let runtime = match spot {
             Some(spot) => ProcessRuntime::in_window(self.folder.path(), spot),
             None => ProcessRuntime::new(self.folder.path()),
@@ -72,16 +73,17 @@ impl Solo<'_> {
             journal: FactsFile::new(journal),
             clock: RealClock::new().map_err(lost)?,
             workspace: self.space(env).map_err(lost)?,
-            audience: Witness { launched: Some(launched.clone()) },
-            orders: UntilLaunched::new(signals, launched),
+            audience: Witness { launch: Some(launch.clone()) },
+            orders: UntilLaunched::new(signals, launch.clone()),
         };
         let mut driver = Driver::new(SoloPlan, Board::default(), parts);
         let boot_id = process::boot_id().map_err(lost)?.to_owned();
         let begin = Input::Begin { run: self.run.clone(), policy: self.plan.policy.clone(), boot_id };
         match driver.run(begin).await {
-            Outcome::Left => {
-                let handle = driver.board().open.values().find_map(|open| open.launched.clone());
-                let (_, handle) = handle.ok_or_else(|| lost(io::Error::other("it was left before it was launched")))?;
+            // One that ends at once was launched all the same, and its end is recorded.
+            Outcome::Left | Outcome::Finished(RunEnding::WorkerEnded) => {
+                let handle = launch.handle.take();
+                let handle = handle.ok_or_else(|| lost(io::Error::other("it was left before it was launched")))?;
                 Ok(Launched { handle, window: driver.runtime().opened().cloned() })
             }
             Outcome::Finished(RunEnding::CannotLaunch { error }) => Err(NotLaunched::Failed(error)),
@@ -116,7 +118,7 @@ impl Solo<'_> {
             journal,
             clock: RealClock::new()?,
             workspace: self.space(Vec::new())?,
-            audience: Witness { launched: None },
+            audience: Witness { launch: None },
             orders: Nobody,
         };
         let mut driver = Driver::new(SoloPlan, board, parts);
@@ -156,9 +158,16 @@ fn end_of(board: &Board) -> Option<WorkerEnd> {
     Some(WorkerEnd { exit, ending: last.ending.clone(), at: last.at.wall })
 }
 
+/// Tells who launches a worker that it runs, and as what.
+#[derive(Debug, Default)]
+pub(super) struct Launch {
+    pub(super) told: Notify,
+    handle: RefCell<Option<Handle>>,
+}
+
 /// Nobody is told of a single worker's facts; who launches it waits for one of them.
 struct Witness {
-    launched: Option<Rc<Notify>>,
+    launch: Option<Rc<Launch>>,
 }
 
 impl Audience for Witness {
@@ -168,10 +177,14 @@ impl Audience for Witness {
 
     fn closed(&mut self, _attempt: &AttemptId) {}
 
-    fn facts(&mut self, board: &Board, _facts: &[Stamped]) {
-        let launched = board.open.values().any(|open| open.launched.is_some());
-        if let Some(notify) = self.launched.as_ref().filter(|_| launched) {
-            notify.notify_one();
+    fn facts(&mut self, _board: &Board, facts: &[Stamped]) {
+        let handles = facts.iter().filter_map(|stamped| match &stamped.fact {
+            Fact::AttemptLaunched { handle, .. } => Some(handle),
+            _ => None,
+        });
+        if let (Some(launch), Some(handle)) = (&self.launch, handles.last()) {
+            launch.handle.replace(Some(handle.clone()));
+            launch.told.notify_one();
         }
     }
 }
