@@ -377,6 +377,8 @@ fn a_pause_keeps_the_window_and_survives_its_end() {
         assert_eq!(stage.window(&[]), window);
         if is_closed {
             stage.fleet.tmux(&["kill-window", "-t", &window.id]);
+            // Until its program has heard of it, the next agent could still be started there, and be hung up at once.
+            is_over(Pid::from_raw(window.program.parse().unwrap()));
         }
         stage.fleet.ok(&["loop", "resume"]);
         stage.worker();
@@ -488,6 +490,13 @@ fn the_verbs_know_a_loop_beside_workers() {
     );
     assert_eq!(fleet.run(&["wait", "night", "--timeout", "0.05"]).code, 1);
     fleet.refused(&["clean", "night"], 1, "worker 'night' not found");
+    let text = "── iteration 1/3 (log 1) ──\nwords\n";
+    assert_eq!(
+        (fleet.ok(&["peek", "night"]).as_str(), fleet.ok(&["peek", "night", "-n", "1"]).as_str()),
+        (text, "words\n")
+    );
+    assert_eq!(fleet.ok(&["logs", "night"]), text);
+    let follows = Started::new(fleet.swarm(&["logs", "night", "--follow"]));
     let waits = Started::new(fleet.swarm(&["wait", "night", "worker"]));
     assert_eq!(fleet.ok(&["kill", "night"]), "killed night\n");
     assert_eq!(running.finish().code, 143);
@@ -495,6 +504,10 @@ fn the_verbs_know_a_loop_beside_workers() {
     assert_eq!(fleet.ok(&["kill", "worker"]), "killed worker\n");
     let told = waits.finish();
     assert_eq!((told.code, told.out.as_str()), (0, "night: exited\nworker: exited\n"), "{told:#?}");
+    let told = follows.finish();
+    assert!(told.code == 0 && told.out.starts_with(text), "{told:#?}");
+    assert_eq!(fleet.ok(&["peek", "night", "--last"]), text);
+    assert_eq!(fleet.ok(&["logs", "night"]), text);
     stage.nothing_is_left();
 }
 

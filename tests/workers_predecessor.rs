@@ -23,7 +23,15 @@ fn its_window_is_followed_until_it_closes() {
     let fleet = Fleet::new();
     std::fs::create_dir_all(fleet.home()).unwrap();
     fleet.tmux(&["new-session", "-d", "-s", "swarm-old", "-n", "agent", "sh -c 'echo old words; exec cat'"]);
-    fleet.tmux(&["new-window", "-d", "-t", "=swarm-old:", "-n", "agents", "sh -c 'while read x; do echo other $x; done'"]);
+    fleet.tmux(&[
+        "new-window",
+        "-d",
+        "-t",
+        "=swarm-old:",
+        "-n",
+        "agents",
+        "sh -c 'while read x; do echo other $x; done'",
+    ]);
     let state = json!({"version": 1, "workers": [
         {"name": "agent", "status": "running", "cmd": ["cat"], "started": "2026-01-19T10:00:00.123456", "cwd": "/",
          "env": {}, "tags": [], "tmux": {"session": "swarm-old", "window": "agent", "socket": null},

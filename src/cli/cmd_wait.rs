@@ -53,13 +53,13 @@ struct Awaited {
 impl Wait {
     /// Takes hold of everybody who is meant. Nobody is waited for when one of them does not exist.
     fn begin(&mut self, whom: &Whom, view: &View) -> Result<()> {
-        limits::open_files();
         let names: Vec<String> = match whom {
             Whom::All => {
                 view.sights.iter().filter(|sight| sight.is_live()).map(|sight| sight.entry.name.clone()).collect()
             }
             Whom::Names(names) => names.clone(),
         };
+        limits::open_files(OUR_FILES + names.len());
         for name in names {
             let awaited = match view.find(&name) {
                 Some(sight) => hold(&self.fleet, sight)?,
@@ -153,6 +153,9 @@ impl Wait {
         }
     }
 }
+
+/// Open files beside one for each who is waited for: ours, and those that it takes to judge an end.
+const OUR_FILES: usize = 64;
 
 fn hold(fleet: &Fleet, sight: &Sight) -> Result<Awaited> {
     let name = sight.entry.name.clone();

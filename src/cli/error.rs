@@ -1,5 +1,6 @@
 //! Every error that a user sees: what happened, to which thing, and what to do about it.
 
+use crate::host::words::without_numbers;
 use std::fmt;
 
 /// The result of a verb.
@@ -49,7 +50,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "swarm: error: {}", self.message)?;
+        write!(f, "swarm: error: {}", without_numbers(&self.message))?;
         match &self.hint {
             Some(hint) => write!(f, "\n  hint: {hint}"),
             None => Ok(()),

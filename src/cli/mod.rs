@@ -62,7 +62,7 @@ pub fn main() -> u8 {
         Ok(matches) => matches,
         Err(error) => return args::complain(&error),
     };
-    match dispatch(&matches) {
+    match dispatch(&matches).and_then(|code| print::lost().map_or(Ok(code), Err)) {
         Ok(code) => code,
         Err(error) => {
             print::error(&error);

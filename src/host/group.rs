@@ -49,10 +49,26 @@ pub enum End {
 
 /// Runs `command`, with nothing on its input, for at most `limit`; its output goes to `each` piece by piece. A dropped
 /// call ends the command at once, with everything below it. Must be called inside a tokio runtime.
-pub async fn run(
+pub async fn run(command: Command, streams: Streams, limit: Duration, each: impl FnMut(&[u8])) -> io::Result<End> {
+    run_with_notice(command, streams, limit, Duration::ZERO, each).await
+}
+
+/// The same for a command that must not be cut off: of a dropped call it may first clear up what it locked, for some
+/// seconds, in which the drop waits.
+pub async fn run_orderly(
+    command: Command,
+    streams: Streams,
+    limit: Duration,
+    each: impl FnMut(&[u8]),
+) -> io::Result<End> {
+    run_with_notice(command, streams, limit, GRACE, each).await
+}
+
+async fn run_with_notice(
     mut command: Command,
     streams: Streams,
     limit: Duration,
+    notice: Duration,
     mut each: impl FnMut(&[u8]),
 ) -> io::Result<End> {
     let (reader, writer) = io::pipe()?;
@@ -61,7 +77,7 @@ pub async fn run(
         Streams::Output => command.stdout(writer).stderr(Stdio::null()),
     };
     let output = Receiver::from_owned_fd(reader.into())?;
-    let mut group = Group::spawn(command)?;
+    let mut group = Group::spawn(command, notice)?;
     if let Ok(status) = timeout(limit, group.attend(&output, &mut each)).await {
         return status.map(End::Exited);
     }
@@ -79,15 +95,17 @@ struct Group {
     child: Child,
     ended: Ready<PidFd>,
     reaped: bool,
+    /// From TERM to KILL when it is given up.
+    notice: Duration,
 }
 
 impl Group {
     /// Starts `command` as the leader of a group. Takes it: its ends of our pipes must close here.
-    fn spawn(mut command: Command) -> io::Result<Group> {
+    fn spawn(mut command: Command, notice: Duration) -> io::Result<Group> {
         command.process_group(0).stdin(Stdio::null()).env_remove(failpoint::VARIABLE);
         let mut child = command.spawn()?;
         match PidFd::of_pid(child.id().cast_signed()).and_then(Ready::new) {
-            Ok(ended) => Ok(Group { child, ended, reaped: false }),
+            Ok(ended) => Ok(Group { child, ended, reaped: false, notice }),
             Err(error) => {
                 // It had no time to start anything. The error that led here is the one to tell.
                 let _ = child.kill().and_then(|()| child.wait());
@@ -145,6 +163,19 @@ impl Group {
         }
     }
 
+    /// Blocks until the leader and everybody in its group has ended, at most so long.
+    fn wait_for_all(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        self.ended.get().wait(within);
+        let leader = self.id().as_raw();
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let others = pids.filter(|pid| *pid != leader && process::stat(*pid).is_ok_and(|stat| stat.group == leader));
+        for other in others.filter_map(|pid| PidFd::of_pid(pid).ok()) {
+            other.wait(deadline.saturating_duration_since(Instant::now()));
+        }
+    }
+
     /// Ends what the leader left in its group, and reaps it: a supervisor inherits what its children leave behind.
     async fn clear(&self) {
         let deadline = Instant::now() + CLEARING;
@@ -177,6 +208,10 @@ impl Drop for Group {
     fn drop(&mut self) {
         if self.reaped {
             return;
+        }
+        if !self.notice.is_zero() {
+            self.signal(Signal::SIGTERM);
+            self.wait_for_all(self.notice);
         }
         self.kill();
         let leader = self.id();
@@ -316,6 +351,25 @@ mod tests {
         let mut rest = Vec::new();
         let ended = timeout(LONG, alone.read_to_end(&mut rest)).await;
         assert_eq!(ended.expect("everybody who could write is gone").unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_call_that_is_orderly_clears_up_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let (fifo, lock) = (folder.path().join("fifo"), folder.path().join("lock"));
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut begun = pipe::OpenOptions::new().read_write(true).open_receiver(&fifo).unwrap();
+        let script = format!(
+            "(trap 'sleep 0.1; rm {lock}; exit' TERM; touch {lock}; echo ready >{fifo}; sleep 300 & wait) & wait",
+            lock = lock.display(),
+            fifo = fifo.display()
+        );
+        let mut ready = [0; 6];
+        tokio::select! {
+            _ = run_orderly(shell(&script), Streams::Output, LONG, |_| {}) => panic!("it waits"),
+            read = begun.read_exact(&mut ready) => read.unwrap(),
+        };
+        assert!(!lock.exists());
     }
 
     proptest! {

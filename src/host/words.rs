@@ -13,6 +13,16 @@ pub fn words(error: &io::Error) -> String {
     }
 }
 
+/// A text without all such numbers, for one that other errors are woven into.
+pub fn without_numbers(text: &str) -> String {
+    let mut pieces = text.split(" (os error ");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |said, piece| match piece.split_once(')') {
+        Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => said + rest,
+        _ => said + " (os error " + piece,
+    })
+}
+
 /// The same error, with the thing it is about in front of it.
 pub fn about(thing: impl std::fmt::Display) -> impl FnOnce(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{thing}: {}", words(&error)))
@@ -40,6 +50,15 @@ fn escaped(byte: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_errors_are_for_nobody() {
+        let said = "cannot read a: No such file (os error 2); b: Full (os error 28)";
+        assert_eq!(without_numbers(said), "cannot read a: No such file; b: Full");
+        for other in ["", "(os error", " (os error x)", " (os error 2"] {
+            assert_eq!(without_numbers(other), other);
+        }
+    }
 
     #[test]
     fn a_shell_reads_the_same_word() {

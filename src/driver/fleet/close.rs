@@ -2,12 +2,14 @@
 
 use super::look::{Life, Sight};
 use super::solo::Solo;
-use super::{DEFAULT_GRACE, Fleet, Kind, PATIENCE, Result, Trouble, spawn, stranger, undo};
+use super::{DEFAULT_GRACE, Fleet, Kind, PATIENCE, Result, Trouble, changed, spawn, stranger, undo};
 use crate::host::git::worktree;
-use crate::host::limits;
+use crate::host::lock::{self, Lock};
+use crate::host::{files, limits};
 use crate::model::{Entry, Span, Standing, WorkerEnd};
 use crate::runtime::tmux::Server;
 use futures_util::stream::{self, StreamExt};
+use std::path::Path;
 
 /// What became of a worker that was to be ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +32,8 @@ impl Fleet {
     /// answer stands at its place.
     pub async fn end(&self, sights: &[Sight], grace: Option<Span>) -> Vec<Result<Ended>> {
         let ends = sights.iter().map(|sight| self.end_one(sight, grace));
-        let ends: Vec<Result<Ended>> = stream::iter(ends).buffered(limits::open_files() / FILES_EACH).collect().await;
+        let room = limits::open_files(OUR_FILES + sights.len() * FILES_EACH).saturating_sub(OUR_FILES);
+        let ends: Vec<Result<Ended>> = stream::iter(ends).buffered((room / FILES_EACH).max(1)).collect().await;
         let ended: Vec<(&Sight, &WorkerEnd)> = sights
             .iter()
             .zip(&ends)
@@ -103,9 +106,30 @@ impl Fleet {
         }
     }
 
+    /// Has the worker of `entry` for ourselves: it does not run, and as long as the claim is held nobody starts it again.
+    pub(super) async fn claim(&self, entry: &Entry) -> Result<Claim> {
+        let run = entry.run.as_ref().map(|run| self.home.worker(run)).filter(|run| run.path().is_dir());
+        let lock = match &run {
+            Some(run) => Some(self.lock(&entry.name, run, "putting it away", PATIENCE).await?),
+            None => None,
+        };
+        let state = self.registry.read()?.state;
+        match state.find(&entry.name).is_some_and(|now| is_same(now, entry)) {
+            true => Ok(Claim { _lock: lock }),
+            false => Err(changed(&entry.name)),
+        }
+    }
+
     /// Removes the worktree of a worker that does not run. Uncommitted or unmerged work is refused, unless `force`.
     pub async fn remove_worktree(&self, entry: &Entry, force: bool) -> Result<Option<Cleaned>> {
+        let _claim = self.claim(entry).await?;
+        self.remove_claimed_worktree(entry, force).await
+    }
+
+    /// The same for a worker that was claimed before.
+    pub(super) async fn remove_claimed_worktree(&self, entry: &Entry, force: bool) -> Result<Option<Cleaned>> {
         let Some(tree) = &entry.worktree else { return Ok(None) };
+        self.refuse_loop_in(&tree.path)?;
         let repository = worktree::repository(&tree.base_repo).await.map_err(spawn::of_git)?;
         let made = tree.made_branch.unwrap_or(false).then_some(tree.branch.as_str());
         let removed = worktree::remove(&repository, &tree.path, made, force).await.map_err(spawn::of_git)?;
@@ -115,6 +139,19 @@ impl Fleet {
         Ok(Some(Cleaned { kept_branch: (!removed.branch).then(|| tree.branch.clone()) }))
     }
 
+    /// A loop may be at work in a worktree whose worker ended.
+    fn refuse_loop_in(&self, tree: &Path) -> Result<()> {
+        let lock = tree.canonicalize().map(|real| self.home.tree_lock(&real));
+        match lock.and_then(|lock| lock::holder(&lock)) {
+            Ok(Some(by)) => {
+                let message = format!("a loop runs in {} (pid {})", tree.display(), by.process.pid);
+                Err(Trouble::failed(message).kind(Kind::Held).hint("end it first: swarm loop stop"))
+            }
+            // Nobody; or there is no folder.
+            Ok(None) | Err(_) => Ok(()),
+        }
+    }
+
     /// Takes a worker that does not run out of the registry, with its logs and its run; its worktree first, if it is to go.
     pub async fn clean(&self, sight: &Sight, tree: Option<RemoveTree>) -> Result<Cleaned> {
         let entry = &sight.entry;
@@ -122,13 +159,13 @@ impl Fleet {
             return Err(Trouble::failed(format!("cannot clean running worker '{}'", entry.name))
                 .hint(format!("end it first: swarm kill {}", entry.name)));
         }
+        let _claim = self.claim(entry).await?;
         let cleaned = match tree {
-            Some(RemoveTree { force }) => self.remove_worktree(entry, force).await?,
+            Some(RemoveTree { force }) => self.remove_claimed_worktree(entry, force).await?,
             None => None,
         };
         let removed = self.update(|state| {
-            let same =
-                state.find(&entry.name).is_some_and(|now| now.run == entry.run && now.status == Standing::Stopped);
+            let same = state.find(&entry.name).is_some_and(|now| is_same(now, entry));
             if same {
                 // First, and under the lock: the next worker of that name must not find them.
                 self.remove_logs(entry);
@@ -137,8 +174,7 @@ impl Fleet {
             same
         })?;
         if !removed {
-            return Err(Trouble::failed(format!("worker '{}' was changed by somebody else meanwhile", entry.name))
-                .kind(Kind::Held));
+            return Err(changed(&entry.name));
         }
         if let Some(run) = &entry.run {
             undo::remove_run(&self.home.worker(run));
@@ -148,11 +184,21 @@ impl Fleet {
 
     fn remove_logs(&self, entry: &Entry) {
         for log in self.logs(entry).iter().flat_map(|logs| logs.all()) {
-            if let Err(error) = crate::host::files::remove(&log) {
+            if let Err(error) = files::remove(&log) {
                 self.warn(format!("{} is left: {error}", log.display()));
             }
         }
     }
+}
+
+/// A worker that does not run, and that nobody else starts again, cleans or ends.
+pub(super) struct Claim {
+    _lock: Option<Lock>,
+}
+
+/// Does the registry still mean the same life of the worker, and is that over?
+fn is_same(now: &Entry, entry: &Entry) -> bool {
+    now.run == entry.run && now.status == Standing::Stopped
 }
 
 /// How a worktree is to be removed.
@@ -162,5 +208,8 @@ pub struct RemoveTree {
     pub force: bool,
 }
 
-/// Open files that it takes to end one worker, with room for our own.
+/// Open files that it takes to end one worker, with some to spare.
 const FILES_EACH: usize = 16;
+
+/// Those that we have open all the time.
+const OUR_FILES: usize = 16;

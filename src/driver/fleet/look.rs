@@ -10,7 +10,7 @@ use crate::host::{clock, lock};
 use crate::journal::{FileJournal, Home, RunFolder};
 use crate::model::{Ending, Entry, Exit, RunId, Standing as Noted, Status, WorkerEnd};
 use crate::runtime::process::{self as processes, Standing};
-use crate::runtime::tmux::{Pane, PaneLog, Server, TmuxError};
+use crate::runtime::tmux::{self, Pane, PaneLog, Server, TmuxError};
 use std::collections::BTreeMap;
 
 /// What a worker is doing.
@@ -305,10 +305,14 @@ fn ours(mut entry: Entry, run: &RunFolder, panes: &[Pane]) -> Sight {
     Sight { entry, life, pane: None, differs }
 }
 
+/// The pane of a worker of ours: the one whose program is its shim.
+fn pane_of<'a>(entry: &Entry, panes: &'a [Pane]) -> Option<&'a Pane> {
+    tmux::find(panes, &entry.run.as_ref()?.0, entry.shim.as_ref()?.pid)
+}
+
 /// One that runs. A window may be called otherwise by now.
 fn running(mut entry: Entry, panes: &[Pane], mut differs: bool) -> Sight {
-    let of_run = |pane: &&Pane| entry.run.as_ref().is_some_and(|run| pane.run.as_deref() == Some(&run.0));
-    let pane = panes.iter().find(of_run);
+    let pane = pane_of(&entry, panes);
     if let (Some(window), Some(pane)) = (&mut entry.tmux, pane) {
         let before = (&window.session, &window.window, window.window_id.as_ref(), window.pane_id.as_ref());
         if before != (&pane.session, &pane.window_name, Some(&pane.window_id), Some(&pane.pane_id)) {

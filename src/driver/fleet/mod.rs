@@ -44,6 +44,7 @@ use crate::host::lock::{Lock, Taken};
 use crate::journal::{Home, Registry, Repair, RunFolder, State, WorkerLogs};
 use crate::model::{Entry, RunId, Span, WorkerName};
 use std::cell::RefCell;
+use std::io;
 use std::time::Duration;
 
 /// How long a command waits for another one that is busy with the same worker, beyond that worker's own grace.
@@ -148,6 +149,8 @@ impl Fleet {
         match Lock::try_take(&path, note) {
             Ok(Taken::Ours(lock)) => Ok(Some(lock)),
             Ok(Taken::Held(_)) => Ok(None),
+            // Somebody was faster, and removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Trouble::of_io(format!("cannot lock {}", path.display()), &error)),
         }
     }
@@ -161,9 +164,16 @@ impl Fleet {
                 let by = holder.map_or_else(String::new, |by| format!(" (pid {}: {})", by.process.pid, by.note));
                 Err(Trouble::failed(format!("another command is busy with worker '{name}'{by}")).kind(Kind::Held))
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(changed(name)),
             Err(error) => Err(Trouble::of_io(format!("cannot lock {}", path.display()), &error)),
         }
     }
+}
+
+/// What a command found is not so any more.
+fn changed(name: &str) -> Trouble {
+    let message = format!("worker '{name}' was changed by somebody else meanwhile");
+    Trouble::failed(message).kind(Kind::Held).hint("look at it again: swarm ls")
 }
 
 /// `worker 'N' not found`.

@@ -8,7 +8,7 @@ use crate::journal::{Home, RunFolder};
 use crate::model::worker::written_time;
 use crate::model::{Entry, Handle, RunId, Standing as Noted, Window, WorkerName};
 use crate::runtime::process::{Standing, is_held as holds, standing};
-use crate::runtime::tmux::{Pane, Server};
+use crate::runtime::tmux::{self, Pane, Server};
 use serde_json::Map;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -44,8 +44,8 @@ fn entry_of<'a>(run: &RunFolder, panes: impl FnOnce() -> &'a [Pane]) -> Option<E
 /// What the process of a worker that lives, and its window, say of it.
 fn living<'a>(run: &RunFolder, panes: impl FnOnce() -> &'a [Pane]) -> Option<Entry> {
     let Standing::Alive(handle) = stands(run) else { return None };
-    let (id, Handle::Process { worker, .. }) = (id_of(run), &handle);
-    let pane = panes().iter().find(|pane| pane.run.as_deref() == Some(&id.0));
+    let (id, Handle::Process { shim, worker }) = (id_of(run), &handle);
+    let pane = tmux::find(panes(), &id.0, shim.pid);
     let told = pane.and_then(|pane| pane.worker.clone());
     let name = told.or_else(|| process::variable(worker.pid, "SWARM_WORKER"))?;
     let began = process::started(worker).unwrap_or(clock::now().wall);

@@ -22,8 +22,9 @@ impl Fleet {
             }
         }
         entry.status = Standing::Stopped;
+        let _claim = self.claim(&entry).await?;
         if clean_first {
-            self.remove_worktree(&entry, force).await?;
+            self.remove_claimed_worktree(&entry, force).await?;
         }
         let spawned = self.spawn_again(&spawn, &entry).await?;
         if let Some(old) = &entry.run {
@@ -63,8 +64,14 @@ impl Fleet {
             return Ok(Vec::new());
         };
         let path = self.home.worker(run).environment();
-        environment::kept(&path)
-            .map_err(|error| Trouble::of_io(format!("cannot read the environment in {}", path.display()), &error))
+        let kept = environment::kept(&path)
+            .map_err(|error| Trouble::of_io(format!("cannot read the environment in {}", path.display()), &error))?;
+        let is_kept = |name: &&str| kept.iter().any(|(kept, _)| kept.to_string_lossy() == **name);
+        let lost: Vec<&str> = entry.env.keys().map(String::as_str).filter(|name| !is_kept(name)).collect();
+        if !lost.is_empty() {
+            self.warn(format!("the values of {} are lost: {} is gone or damaged", lost.join(", "), path.display()));
+        }
+        Ok(kept)
     }
 
     fn grace(&self, entry: &Entry) -> Span {

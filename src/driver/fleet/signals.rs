@@ -1,13 +1,13 @@
 //! Signals that end a spawn. They are heard from before the first thing is made until the last: one that comes between two
 //! steps is not lost.
 
-use super::solo::Launch;
 use super::{Kind, Result, Trouble};
 use crate::driver::seams::{Order, Orders};
 use crate::engine::Ask;
 use std::io;
 use std::rc::Rc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 /// INT, TERM and HUP of this process.
 pub(super) struct Signals {
@@ -56,7 +56,7 @@ pub(super) fn interrupted(signal: i32) -> Trouble {
 /// While a worker is launched: a signal ends it, and once it is launched it is left.
 pub(super) struct UntilLaunched<'a> {
     signals: &'a mut Signals,
-    launch: Rc<Launch>,
+    launched: Rc<Notify>,
     stage: Stage,
 }
 
@@ -72,9 +72,9 @@ enum Stage {
 }
 
 impl UntilLaunched<'_> {
-    /// `launch` tells when it runs.
-    pub(super) fn new(signals: &mut Signals, launch: Rc<Launch>) -> UntilLaunched<'_> {
-        UntilLaunched { signals, launch, stage: Stage::Launching }
+    /// `launched` tells when it runs.
+    pub(super) fn new(signals: &mut Signals, launched: Rc<Notify>) -> UntilLaunched<'_> {
+        UntilLaunched { signals, launched, stage: Stage::Launching }
     }
 
     fn stop(&mut self, signal: i32) -> Order {
@@ -89,7 +89,7 @@ impl Orders for UntilLaunched<'_> {
             tokio::select! {
                 biased;
                 signal = self.signals.next() => return self.stop(signal),
-                () = self.launch.told.notified() => self.stage = Stage::Launched,
+                () = self.launched.notified() => self.stage = Stage::Launched,
             }
         }
         if self.stage == Stage::Launched {
@@ -103,5 +103,24 @@ impl Orders for UntilLaunched<'_> {
         }
         let signal = self.signals.next().await;
         self.stop(signal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use nix::sys::signal::{Signal, raise};
+
+    #[tokio::test]
+    async fn a_worker_that_is_launched_after_a_signal_is_not_left() {
+        let mut signals = Signals::listen().unwrap();
+        let launched = Rc::new(Notify::new());
+        let mut orders = UntilLaunched::new(&mut signals, launched.clone());
+        raise(Signal::SIGHUP).unwrap();
+        let stop = Ask::Stop { signal: Signal::SIGHUP as i32, at_once: true };
+        assert!(matches!(orders.next().await, Order::Ask(asked) if asked == stop));
+        launched.notify_one();
+        assert!(orders.next().now_or_never().is_none(), "its end is waited for");
     }
 }

@@ -10,14 +10,13 @@ use crate::driver::real::{FactsFile, RealClock};
 use crate::driver::recover::{self, Known};
 use crate::driver::seams::{Audience, Order, Orders};
 use crate::driver::{Driver, Outcome, Parts};
-use crate::engine::{Fact, Ask, Board, Input, SoloPlan, Stamped, board::Open};
+use crate::engine::{Ask, Board, Fact, Input, SoloPlan, Stamped, board::Open};
 use crate::host::{clock, process};
 use crate::journal::{FileJournal, RunFolder, WorkerLogs};
 use crate::model::{AttemptId, Ending, Exit, Handle, RunEnding, RunId, Sign, Span, Status, WorkerEnd};
 use crate::runtime::process::{ProcessRuntime, Spot, Standing, live_attempts};
 use crate::runtime::tmux::Opened;
 use nix::sys::signal::Signal;
-use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use tokio::sync::Notify;
@@ -63,7 +62,7 @@ impl Solo<'_> {
         signals: &mut Signals,
     ) -> Result<Launched, NotLaunched> {
         let lost = NotLaunched::Lost;
-        let launch = Rc::new(Launch::default());
+        let launched = Rc::new(Notify::new());
         let runtime = match spot {
             Some(spot) => ProcessRuntime::in_window(self.folder.path(), spot),
             None => ProcessRuntime::new(self.folder.path()),
@@ -73,16 +72,16 @@ impl Solo<'_> {
             journal: FactsFile::new(journal),
             clock: RealClock::new().map_err(lost)?,
             workspace: self.space(env).map_err(lost)?,
-            audience: Witness { launch: Some(launch.clone()) },
-            orders: UntilLaunched::new(signals, launch.clone()),
+            audience: Witness { launched: Some(launched.clone()), handle: None },
+            orders: UntilLaunched::new(signals, launched),
         };
         let mut driver = Driver::new(SoloPlan, Board::default(), parts);
         let boot_id = process::boot_id().map_err(lost)?.to_owned();
         let begin = Input::Begin { run: self.run.clone(), policy: self.plan.policy.clone(), boot_id };
         match driver.run(begin).await {
-            // One that ends at once was launched all the same, and its end is recorded.
+            // Also one that has ended by now: it was launched, and what became of it is recorded.
             Outcome::Left | Outcome::Finished(RunEnding::WorkerEnded) => {
-                let handle = launch.handle.take();
+                let handle = driver.audience().handle.take();
                 let handle = handle.ok_or_else(|| lost(io::Error::other("it was left before it was launched")))?;
                 Ok(Launched { handle, window: driver.runtime().opened().cloned() })
             }
@@ -118,7 +117,7 @@ impl Solo<'_> {
             journal,
             clock: RealClock::new()?,
             workspace: self.space(Vec::new())?,
-            audience: Witness { launch: None },
+            audience: Witness { launched: None, handle: None },
             orders: Nobody,
         };
         let mut driver = Driver::new(SoloPlan, board, parts);
@@ -158,16 +157,11 @@ fn end_of(board: &Board) -> Option<WorkerEnd> {
     Some(WorkerEnd { exit, ending: last.ending.clone(), at: last.at.wall })
 }
 
-/// Tells who launches a worker that it runs, and as what.
-#[derive(Debug, Default)]
-pub(super) struct Launch {
-    pub(super) told: Notify,
-    handle: RefCell<Option<Handle>>,
-}
-
 /// Nobody is told of a single worker's facts; who launches it waits for one of them.
 struct Witness {
-    launch: Option<Rc<Launch>>,
+    launched: Option<Rc<Notify>>,
+    /// Where it was launched.
+    handle: Option<Handle>,
 }
 
 impl Audience for Witness {
@@ -178,13 +172,11 @@ impl Audience for Witness {
     fn closed(&mut self, _attempt: &AttemptId) {}
 
     fn facts(&mut self, _board: &Board, facts: &[Stamped]) {
-        let handles = facts.iter().filter_map(|stamped| match &stamped.fact {
-            Fact::AttemptLaunched { handle, .. } => Some(handle),
-            _ => None,
-        });
-        if let (Some(launch), Some(handle)) = (&self.launch, handles.last()) {
-            launch.handle.replace(Some(handle.clone()));
-            launch.told.notify_one();
+        for stamped in facts {
+            if let Fact::AttemptLaunched { handle, .. } = &stamped.fact {
+                self.handle = Some(handle.clone());
+                self.launched.iter().for_each(|launched| launched.notify_one());
+            }
         }
     }
 }

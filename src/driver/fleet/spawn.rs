@@ -6,7 +6,7 @@ use super::plan::WorkerPlan;
 use super::signals::{Signals, interrupted};
 use super::solo::{NotLaunched, Solo};
 use super::undo::{self, Intent};
-use super::{Fleet, Kind, Result, Trouble};
+use super::{Fleet, Kind, Result, Trouble, changed};
 use crate::host::git::worktree::{self, Repo};
 use crate::host::lock::Lock;
 use crate::host::{clock, failpoint};
@@ -170,7 +170,8 @@ impl Fleet {
     async fn start(&self, spawn: &Spawn, draft: Draft, take: &Take<'_>) -> Result<Spawned> {
         let mut signals = Signals::listen()?;
         let folder = self.home.worker(&draft.id);
-        let made = self.make_run(spawn, &draft, &folder, take)?;
+        // Until all is done or undone nobody else takes the run for one whose spawn died.
+        let MadeRun { lock: _lock, journal, plan } = self.make_run(spawn, &draft, &folder, take)?;
         if let Err(trouble) = self.reserve(&draft.entry, take) {
             // It may stand there all the same: what failed may have been to make it last. What cannot be given back now is
             // found by the next command.
@@ -180,7 +181,8 @@ impl Fleet {
         }
         let logs = self.home.worker_logs(&spawn.name);
         let new_logs: Vec<PathBuf> = logs.all().into_iter().filter(|log| !log.exists()).collect();
-        let begun = self.begin(spawn, &draft, &folder, made, &logs, &mut signals).await;
+        let solo = Solo { folder: &folder, run: &draft.id, plan: &plan, logs: logs.clone() };
+        let begun = self.begin(spawn, &draft, &solo, journal, &mut signals).await;
         match begun {
             Ok(spawned) => Ok(spawned),
             Err(trouble) => {
@@ -231,7 +233,7 @@ impl Fleet {
         let locked = locked.and_then(|journal| {
             let lock = self.try_lock(folder, "spawning it")?;
             let lock = lock.ok_or_else(|| Trouble::failed("somebody else holds a run that was just made"))?;
-            Ok(MadeRun { _lock: lock, journal, plan })
+            Ok(MadeRun { lock, journal, plan })
         });
         locked.inspect_err(|_| undo::remove_run(folder))
     }
@@ -253,10 +255,7 @@ impl Fleet {
         match (reserved, take) {
             (true, _) => Ok(()),
             (false, Take::Name) => Err(already_exists(&entry.name)),
-            (false, Take::Place(_)) => {
-                let message = format!("worker '{}' was changed by somebody else meanwhile", entry.name);
-                Err(Trouble::failed(message).kind(Kind::Held).hint("look at it again: swarm status"))
-            }
+            (false, Take::Place(_)) => Err(changed(&entry.name)),
         }
     }
 
@@ -281,24 +280,22 @@ impl Fleet {
         &self,
         spawn: &Spawn,
         draft: &Draft,
-        folder: &RunFolder,
-        made: MadeRun,
-        logs: &WorkerLogs,
+        solo: &Solo<'_>,
+        journal: FileJournal,
         signals: &mut Signals,
     ) -> Result<Spawned> {
         let mut entry = draft.entry.clone();
         if let (Some(tree), Some(repository)) = (&mut entry.worktree, &draft.repository) {
-            let added = signals.interrupt(add_worktree(repository, tree, folder)).await?;
+            let added = signals.interrupt(add_worktree(repository, tree, solo.folder)).await?;
             tree.made_branch = Some(tree.made_branch.unwrap_or(false) || added.made.branch.is_some());
         }
         let at = |error: std::io::Error| Trouble::of_io("failed to spawn process", &error);
         let env = environment::changes(spawn.name.as_str(), &draft.id, &spawn.env).map_err(at)?;
-        let solo = Solo { folder, run: &draft.id, plan: &made.plan, logs: logs.clone() };
-        let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, logs));
-        let launched = solo.launch(made.journal, env, spot, signals).await;
+        let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, &solo.logs));
+        let launched = solo.launch(journal, env, spot, signals).await;
         let launched = launched.inspect_err(|why| {
             if entry.tmux.is_some() && !is_of_window(why) {
-                undo::await_pane_log(logs);
+                undo::await_pane_log(&solo.logs);
             }
         });
         let launched = launched.map_err(not_launched)?;
@@ -312,11 +309,11 @@ impl Fleet {
                 self.warn(format!("worker '{}' could not be ended: {error}", spawn.name));
             }
             if entry.tmux.is_some() {
-                undo::await_pane_log(logs);
+                undo::await_pane_log(&solo.logs);
             }
             return Err(trouble.while_doing("failed to save state"));
         }
-        undo::keep(folder);
+        undo::keep(solo.folder);
         Ok(Spawned { entry })
     }
 
@@ -355,7 +352,7 @@ enum Take<'a> {
 
 /// A run's folder that was just made, and is ours.
 struct MadeRun {
-    _lock: Lock,
+    lock: Lock,
     journal: FileJournal,
     plan: WorkerPlan,
 }
@@ -399,11 +396,33 @@ fn not_launched(why: NotLaunched) -> Trouble {
     let what = "failed to spawn process";
     match why {
         NotLaunched::Failed(error) if error.starts_with(NO_WINDOW) => Trouble::failed(error),
-        NotLaunched::Failed(error) => Trouble::failed(format!("{what}: {error}")),
+        NotLaunched::Failed(error) => {
+            let trouble = Trouble::failed(format!("{what}: {error}"));
+            match why_not_executed(&error) {
+                Some(hint) => trouble.hint(hint),
+                None => trouble,
+            }
+        }
         NotLaunched::CannotWrite(error) => Trouble::of_io("failed to save state", &error).kind(Kind::CannotWrite),
         NotLaunched::Interrupted(signal) => interrupted(signal),
         NotLaunched::Lost(error) => Trouble::of_io(what, &error),
     }
+}
+
+/// What the kernel's words mean for a program that is to be executed.
+fn why_not_executed(error: &str) -> Option<&'static str> {
+    const HINTS: [(&str, &str); 3] = [
+        (
+            ": No such file or directory",
+            "it must be on the PATH here, or a path; of a script also the program behind #! must exist",
+        ),
+        (": Permission denied", "it must be a file that may be executed: chmod +x"),
+        (": Exec format error", "a script needs a first line like #!/bin/sh"),
+    ];
+    HINTS
+        .into_iter()
+        .find(|(words, _)| error.starts_with("cannot start ") && error.ends_with(words))
+        .map(|(_, hint)| hint)
 }
 
 fn already_exists(name: &str) -> Trouble {

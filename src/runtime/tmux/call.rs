@@ -4,6 +4,7 @@ use super::error::TmuxError;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,8 @@ pub(super) fn run(command: Command, input: &[u8]) -> Result<Answer, TmuxError> {
 }
 
 fn run_within(patience: Duration, mut command: Command, input: &[u8]) -> Result<Answer, TmuxError> {
+    // Out of reach of a person's Ctrl-C: whether the window was made would be anybody's guess.
+    command.process_group(0);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut exchange = Exchange::new(&mut child, input);
     match exchange.run(Instant::now() + patience) {
@@ -51,7 +54,9 @@ fn run_within(patience: Duration, mut command: Command, input: &[u8]) -> Result<
     }
     let (out, words) = (exchange.out, exchange.words);
     let status = child.wait().map_err(TmuxError::Io)?;
-    let error = (!status.success()).then(|| TmuxError::said(&String::from_utf8_lossy(&words)));
+    // Also where it exits with 0: for a socket that it cannot make.
+    let failed = !status.success() || words.starts_with(b"error creating ");
+    let error = failed.then(|| TmuxError::said(&String::from_utf8_lossy(&words)));
     Ok(Answer { out, error })
 }
 

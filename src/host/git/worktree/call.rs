@@ -137,7 +137,8 @@ impl Call {
         if !std::fs::metadata(&self.folder).map_err(GitError::at(&self.folder))?.is_dir() {
             return Err(GitError::at(&self.folder)(io::ErrorKind::NotADirectory.into()));
         }
-        match group::run(self.command(), streams, self.limit, each).await {
+        // A git that is killed leaves its locks in the user's repository, and there every later one fails.
+        match group::run_orderly(self.command(), streams, self.limit, each).await {
             Ok(End::Exited(status)) if status.success() => Ok(Try::Done(())),
             Ok(End::Exited(status)) => Ok(Try::Failed(status)),
             Ok(End::TimedOut) => {
