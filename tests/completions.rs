@@ -9,10 +9,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-/// Two workers run and one has stopped; a fourth entry is damaged.
+/// Two workers run, one of them in a window, and two have stopped, one of them unnoticed; a fifth entry is damaged.
 const STATE: &str = r#"{"version": 1, "workers": [
   {"name": "api", "status": "running"}, {"name": "docs.v2", "status": "stopped"},
-  {"name": "app", "status": "running", "later": true}, {"status": 7}]}"#;
+  {"name": "gone", "status": "running", "shim": {"pid": 1, "start_time": 1, "boot_id": "another"}},
+  {"name": "app", "status": "running", "tmux": {"later": true}}, {"status": 7}]}"#;
 
 /// A place whose `PATH` begins with the binary under test, and which has workers.
 fn site() -> Scratch {

@@ -377,6 +377,8 @@ fn a_pause_keeps_the_window_and_survives_its_end() {
         assert_eq!(stage.window(&[]), window);
         if is_closed {
             stage.fleet.tmux(&["kill-window", "-t", &window.id]);
+            // Until its program has heard of it, the next agent could still be started there, and be hung up at once.
+            is_over(Pid::from_raw(window.program.parse().unwrap()));
         }
         stage.fleet.ok(&["loop", "resume"]);
         stage.worker();

@@ -19,7 +19,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     };
     let fleet = fleet::open()?;
     let view = fleet::view(&fleet)?;
-    windows::each(&view, &whom, |window| send(window, &text), |name| format!("sent to {name}"))
+    windows::each(&fleet, &view, &whom, |window| send(window, &text), |name| format!("sent to {name}"))
 }
 
 fn send(window: &Window<'_>, text: &Text<'_>) -> Result<(), TmuxError> {

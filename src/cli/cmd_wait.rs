@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use super::fleet::{Whom, whom};
-use super::{assemble, fleet, loops, print, settings};
+use super::{assemble, fleet, loops, print, runs, settings};
 use crate::driver::fleet::{Fleet, Sight, View, not_found};
 use crate::host::limits;
 use crate::host::process::PidFd;
@@ -66,6 +66,10 @@ impl Wait {
                 Some(sight) => hold(&self.fleet, sight)?,
                 None => match loops::find(self.fleet.home(), &name)? {
                     Some(found) => Awaited { name, run: None, held: found.held()?, is_loop: true },
+                    // A loop that has ended: whoever asks late gets the same answer.
+                    None if runs::find(self.fleet.home(), Some(&name)).is_ok() => {
+                        Awaited { name, run: None, held: None, is_loop: true }
+                    }
                     None => return Err(not_found(&name).into()),
                 },
             };

@@ -152,7 +152,7 @@ pub(crate) fn worker_setting(seed: u64, trace: bool) -> Setting {
     let mut setting = setting(seed, trace);
     // No clock ends one that hangs, but a person does, again and again if the one who was to do it dies.
     let kill = Order::Ask(Ask::Stop { signal: 15, at_once: true });
-    setting.orders.extend((0..12).map(|time| (SCENE + time * 60_000, kill.clone())));
+    setting.orders.extend((0..12).map(|time| (SCENE + time * 60_000, kill)));
     let policy = Policy {
         iterations: Some(1),
         max_failures: None,

@@ -63,7 +63,7 @@ impl Fleet {
         let Some(run) = &entry.run else {
             if !entry.env.is_empty() {
                 let names: Vec<&str> = entry.env.keys().map(String::as_str).collect();
-                self.warn(format!("the values of {} were not kept by the swarm that spawned it", names.join(", ")));
+                self.warn(format!("started without {}: the swarm that spawned it did not keep the values; `swarm clean` it and spawn it with --env", names.join(", ")));
             }
             return Ok(Vec::new());
         };
