@@ -88,7 +88,7 @@ fn is_there(shell: &str) -> bool {
 fn check(complete: impl Fn(&[&str]) -> Vec<String>) {
     assert_eq!(complete(&["swarm", "kill", ""]), ["api", "app"]);
     assert_eq!(complete(&["swarm", "kill", "api", "ap"]), ["api", "app"]);
-    assert_eq!(complete(&["swarm", "clean", ""]), ["docs.v2"]);
+    assert_eq!(complete(&["swarm", "clean", ""]), ["docs.v2", "gone"]);
     assert_eq!(complete(&["swarm", "status", "d"]), ["docs.v2"]);
     assert_eq!(complete(&["swarm", "send", "app"]), ["app"]);
     assert_eq!(complete(&["swarm", "ini"]), ["init"]);
