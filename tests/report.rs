@@ -13,6 +13,7 @@ use swarm::engine::{Board, Fact, Policy, Stamped, Until};
 use swarm::model::{
     AttemptId, Boxes, Claim, Ending, Evidence, Exit, Handle, LimitNotice, LineCounts, Note, Now, Oom, Outcome,
     ProcessId, RunEnding, RunId, Sign, Span, Status as Code, StopCause, Survey, TaskId, Tick, Tree, Usage, Wall,
+    Window,
 };
 use swarm::report::explain::Explanation;
 use swarm::report::status::State;
@@ -301,6 +302,7 @@ fn a_person_reads_a_night() {
             plan: Some(("IMPLEMENTATION_PLAN.md", &boxes)),
             policy: &Policy { iterations: Some(15), ..Policy::default() },
             logs: ".loop-logs",
+            window: None,
             warnings: &["nothing in PROMPT.md resembles the done pattern".into()],
         });
         play(reporter, &night());
@@ -360,10 +362,14 @@ fn on_event_hears_of_ends_waits_and_what_needs_a_person() {
 
 fn status(facts: &[Stamped], supervisor: Option<i32>, worker_alive: bool, now: Now) -> Status {
     let who = who();
+    // Not open any more where nobody works.
+    let window = serde_json::json!({"session": "swarm-0badcafe", "window": "web", "socket": null});
+    let window: Window = serde_json::from_value(window).unwrap();
     let vitals = Vitals {
         who: &who,
         folder: Path::new("/src/web"),
         logs: Path::new("/src/web/.loop-logs"),
+        window: Some(&window),
         supervisor,
         worker_alive,
         now,

@@ -26,7 +26,7 @@ fn a_window_is_marked_named_and_found() {
     assert!(opened.made_session);
     let panes = site.server.panes().unwrap();
     assert_eq!(panes.len(), 1);
-    let pane = find(&panes, &opened.pane_id, "r-1").unwrap();
+    let pane = find(&panes, "r-1", opened.pane_pid).unwrap();
     assert_eq!((pane.session.as_str(), pane.window_name.as_str()), ("s", "a.b"));
     assert_eq!((pane.worker.as_deref(), pane.run.as_deref()), (Some("w"), Some("r-1")));
     assert_eq!((&pane.window_id, pane.pane_pid, &pane.life), (&opened.window_id, opened.pane_pid, &opened.life));
@@ -52,7 +52,7 @@ fn a_pane_keeps_its_mark_wherever_it_is_moved() {
     site.tmux(&["split-window", "-d", "-t", &opened.pane_id, "cat"]);
     site.tmux(&["break-pane", "-d", "-s", &opened.pane_id]);
     let panes = site.server.panes().unwrap();
-    let pane = find(&panes, &opened.pane_id, "r").unwrap();
+    let pane = find(&panes, "r", opened.pane_pid).unwrap();
     assert_ne!(pane.window_id, opened.window_id);
 }
 

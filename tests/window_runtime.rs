@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use swarm::host::failpoint;
-use swarm::model::{Exit, Found, Handle, Launch, Status, Streams};
+use swarm::model::{Exit, Found, Handle, Launch, Show, Status, Streams};
 use swarm::runtime::process::{ProcessRuntime, Spot};
 use swarm::runtime::tmux::{Pane, Server};
 use swarm::runtime::{Event, Nudge, Runtime};
@@ -167,9 +167,15 @@ impl Bench {
             stdin: self.path("prompt"),
             out: self.path(&format!("{number}.raw")),
             err: self.path(&format!("{number}.err")),
-            show: Some(self.path(&format!("{number}.log"))),
+            show: Some(self.show(number)),
         };
         Launch { attempt: attempt(number), streams, ..self.agent(script) }
+    }
+
+    /// The text log, from what stands there already on.
+    fn show(&self, number: u32) -> Show {
+        let log = self.path(&format!("{number}.log"));
+        Show { from: log.metadata().map_or(0, |log| log.len()), log }
     }
 
     async fn launch(&mut self, launch: &Launch) -> Handle {

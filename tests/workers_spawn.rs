@@ -107,7 +107,11 @@ fn f36_no_tmux_at_all() {
     let mut command = fleet.swarm(&whole(&["--tmux"], "one"));
     command.env("PATH", &bin);
     let told = tell(command);
-    assert_eq!((told.code, told.errors()), (1, vec!["failed to create tmux window: tmux is not installed"]), "{told:#?}");
+    assert_eq!(
+        (told.code, told.errors()),
+        (1, vec!["failed to create tmux window: tmux is not installed"]),
+        "{told:#?}"
+    );
     assert_eq!(fleet.things(), before);
     next_one_works(&fleet, &["--tmux"]);
 }
@@ -208,6 +212,56 @@ fn f36_a_state_folder_that_cannot_be_written() {
         assert_eq!((fleet.worktrees(), fleet.branches(), fleet.windows()), before);
         fleet.nobody_is_left();
     }
+}
+
+#[test]
+fn f05_a_worktree_that_is_being_removed_is_not_worked_in() {
+    for clean in [&["clean", "one"][..], &["kill", "one", "--rm-worktree"]] {
+        let fleet = Fleet::new();
+        let (begun, _go) = fleet.meetings();
+        fleet.sleeper(&[], "one", &["--worktree"]);
+        fleet.ok(&["kill", "one"]);
+        stops_at(&fleet, "git", "worktree remove");
+        let clean = Started::new(fleet.before(fleet.swarm(clean)));
+        begun.hear();
+        let told = fleet.run(&["respawn", "one"]);
+        assert_eq!(told.code, 73, "{told:#?}");
+        let _way = open_the_way(&fleet);
+        let told = clean.finish();
+        assert_eq!(told.code, 0, "{told:#?}");
+        assert!(!fleet.worktree("one").exists());
+        fleet.nobody_is_left();
+    }
+}
+
+#[test]
+fn f03_what_a_worker_was_outlives_a_respawn_that_dies_and_those_who_look() {
+    let fleet = Fleet::new();
+    let (begun, _go) = fleet.meetings();
+    fleet.sleeper(&[], "one", &["--worktree", "--env", "SECRET=kept"]);
+    fleet.ok(&["kill", "one"]);
+    let run = fleet.entry("one")["run"].clone();
+    stops_at(&fleet, "git", "worktree list");
+    let respawn = Started::new(fleet.before(fleet.swarm(&["respawn", "one"])));
+    begun.hear();
+    fleet.ok(&["ls"]);
+    kill(respawn.pid, Signal::SIGKILL).unwrap();
+    let way = open_the_way(&fleet);
+    respawn.finish();
+    drop(way);
+    // One looks, and stops in the middle of putting it right; another one looks too.
+    let looking = Started::new(fleet.before(fleet.swarm(&["ls"])));
+    fleet.run(&["ls"]);
+    let _way = open_the_way(&fleet);
+    let ears = std::fs::File::options().read(true).write(true).open(fleet.path("meet/begun")).unwrap();
+    looking.finish();
+    drop(ears);
+    assert_eq!(fleet.entry("one")["run"], run);
+    let run = fleet.home().join("workers").join(run.as_str().unwrap());
+    assert_eq!(std::fs::read(run.join("env")).unwrap(), b"SECRET=kept\0");
+    fleet.ok(&["respawn", "one"]);
+    fleet.ok(&["kill", "one"]);
+    fleet.nobody_is_left();
 }
 
 /// A git or tmux in front of the real one that meets the test when it is called for this.
@@ -336,14 +390,13 @@ fn is_whole_or_over(fleet: &Fleet, what: &str) {
 }
 
 /// After a death: the next command finds a valid registry; what lives is owned by an entry, what is owned by none is gone.
-fn recovers(fleet: &Fleet, before: &Things, was_whole: bool, what: &str) {
+fn recovers(fleet: &Fleet, before: &Things, verb: &str, what: &str) {
     let told = fleet.run(&["ls", "--format", "names"]);
     assert_eq!(told.code, 0, "{what}: {told:#?}");
     assert!(!told.err.contains("corrupt"), "{what}: {told:#?}");
     match told.out.as_str() {
-        // A clean that came to its end.
-        "" if was_whole => swept(fleet),
-        "" => {}
+        "" if verb == "spawn" => {}
+        "" if verb == "clean" => swept(fleet),
         "one\n" => {
             let told = fleet.run(&["kill", "one"]);
             assert_eq!(told.code, 0, "{what}: {told:#?}");
@@ -351,7 +404,7 @@ fn recovers(fleet: &Fleet, before: &Things, was_whole: bool, what: &str) {
             assert_eq!((told.code, told.out.as_str()), (0, "cleaned one\n"), "{what}: {told:#?}");
             swept(fleet);
         }
-        other => panic!("{what}: {other:?}"),
+        other => panic!("{what}: it is forgotten: {other:?}"),
     }
     fleet.nobody_is_left_after(what);
     assert_eq!(fleet.things(), *before, "{what}: nobody owns it");
@@ -367,7 +420,7 @@ fn f03_f36_death_at_each_point_of_a_spawn_leaves_no_orphan() {
         if told.code == 137 {
             died.lock().unwrap().insert(point);
         }
-        recovers(&fleet, &before, false, &format!("{point}@{nth} {mode:?} ({})", told.code));
+        recovers(&fleet, &before, "spawn", &format!("{point}@{nth} {mode:?} ({})", told.code));
         next_one_works(&fleet, mode);
     });
     let died = died.into_inner().unwrap();
@@ -390,7 +443,7 @@ fn f03_death_of_a_kill_a_clean_and_a_respawn_at_each_point() {
             }
             let told = tell(at(fleet.swarm(verb), point, nth, "abort"));
             let what = format!("{verb:?} {point}@{nth} {mode:?} ({})", told.code);
-            recovers(&fleet, &before, true, &what);
+            recovers(&fleet, &before, verb[0], &what);
         }
     });
 }

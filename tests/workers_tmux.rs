@@ -148,6 +148,29 @@ fn a_window_that_the_user_renamed_or_moved_is_still_the_workers() {
 }
 
 #[test]
+fn a_pane_that_the_user_made_in_the_window_is_the_users() {
+    let fleet = Fleet::new();
+    let begun = fleet.meeting("begun");
+    let pid = fleet.hold(&["--tmux"], "one", &[], &begun);
+    let (pane, log) = (fleet.pane("one"), fleet.home().join("logs/one.stdout.log"));
+    // Before it, so that tmux lists it first.
+    let split = ["split-window", "-b", "-d", "-P", "-F", "#{pane_id}", "-t", &pane, "echo of the user; cat"];
+    let users = fleet.tmux(&split).trim_end().to_owned();
+    let screen = || fleet.tmux(&["capture-pane", "-p", "-t", &users]);
+    until("the user's program", || screen().contains("of the user").then_some(()));
+    assert_eq!(fleet.standings(), [("one".into(), "running".into())], "and its log is not cut off");
+    assert_eq!(fleet.pane("one"), pane);
+    assert!(!fleet.ok(&["peek", "one"]).contains("of the user"));
+    fleet.ok(&["send", "one", "for the worker"]);
+    fleet.shows("one", "for the worker");
+    assert!(!screen().contains("for the worker"), "{}", screen());
+    fleet.ok(&["kill", "one"]);
+    assert!(!lives(pid));
+    assert!(screen().contains("of the user"), "it stays");
+    assert!(!std::fs::read_to_string(log).unwrap().contains("of the user"));
+}
+
+#[test]
 fn an_id_of_an_earlier_server_is_never_addressed() {
     let fleet = Fleet::new();
     fleet.sleeper(&["--tmux"], "one", &[]);

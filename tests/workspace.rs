@@ -15,7 +15,9 @@ use swarm::driver::seams::{Ready, Workspace};
 use swarm::driver::tree::{AgentCalls, Check, LoopTree, TreeSettings};
 use swarm::engine::{Problem, board::Open};
 use swarm::host::git::Push;
-use swarm::model::{AttemptId, Exit, Note, Now, Oom, RunId, Span, Status, Streams, Survey, TaskId, Tick, Tree, Wall};
+use swarm::model::{
+    AttemptId, Exit, Note, Now, Oom, RunId, Show, Span, Status, Streams, Survey, TaskId, Tick, Tree, Wall,
+};
 
 /// No wait of a test is longer.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -340,7 +342,8 @@ fn a_launch_knows_everything() {
         assert_eq!(launch.argv, ["agent", "Some(1.5)"]);
         assert_eq!(launch.cwd, place.settings.folder);
         let (out, err) = (place.tree().raw_log(1), place.log("iteration-1.err"));
-        assert_eq!(launch.streams, Streams::Files { stdin: place.composed(3), out, err, show: None });
+        let show = Some(Show { log: place.log("iteration-1.log"), from: 0 });
+        assert_eq!(launch.streams, Streams::Files { stdin: place.composed(3), out, err, show });
         let value = |name: &str| launch.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let set = |text: &str| Some(Some(OsString::from(text)));
         assert_eq!(value("CLAUDECODE"), Some(None));

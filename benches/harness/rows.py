@@ -1,4 +1,4 @@
-"""The rows. Each alternates its sides in one run and returns what it saw next to what is promised."""
+"""The rows of the loop. Each alternates its sides in one run and returns what it saw next to what is promised."""
 
 import re
 import statistics
@@ -9,6 +9,7 @@ from pathlib import Path
 from . import tools
 from .table import Row
 from .tools import BUILT, LOOP_SH, Options, Scratch, Unavailable
+from .turns import Try, take_turns
 
 AGENT = BUILT / "agent"
 ITERATIONS = 20
@@ -19,23 +20,16 @@ Side = Callable[[Scratch], list[float]]
 
 
 def alternate(row: Row, sides: dict[str, Side], rounds: int, in_memory: bool = False) -> Row:
-    """Runs all sides in turn, `rounds` times, beginning each time with another one; one more before as a warm-up."""
-    names = list(sides)
-    for turn in range(-1, rounds):
-        start = turn % len(names)
-        for name in names[start:] + names[:start]:
-            if name not in sides:
-                continue
-            try:
-                with Scratch(in_memory) as scratch:
-                    samples = sides[name](scratch)
-            except Unavailable as reason:
-                row.notes.append(f"without {name}: {reason}")
-                del sides[name]
-                continue
-            if turn >= 0:
-                row.samples.setdefault(name, []).extend(samples)
-    return row
+    """Takes turns, each try in a fresh scratch folder."""
+
+    def fresh(name: str, side: Side) -> Try:
+        def once() -> dict[str, list[float]]:
+            with Scratch(in_memory) as scratch:
+                return {name: side(scratch)}
+
+        return once
+
+    return take_turns(row, {name: fresh(name, side) for name, side in sides.items()}, rounds)
 
 
 def swarm_loop(options: Options, iterations: int, *agent) -> list:
@@ -51,7 +45,7 @@ def floor_loop(iterations: int, records: int, agent) -> list:
 def ralph_loop(scratch: Scratch, iterations: int) -> list:
     """The Rust peer with its own shortest settings."""
     if not tools.RALPH.exists():
-        raise Unavailable("ralph-cli is not installed; --ralph does that once")
+        raise Unavailable("ralph-cli is not installed; --peers does that once")
     (scratch.work / "ralph.yml").write_text(
         f"cli:\n  backend: custom\n  command: {AGENT}\n  prompt_mode: stdin\n"
         f"event_loop:\n  prompt_file: PROMPT.md\n  completion_promise: LOOP_COMPLETE\n  max_iterations: {iterations}\n"

@@ -1,5 +1,6 @@
 """What all rows need: the programs, a scratch folder for each run, and what a run cost."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "target/bench"
 FLOOR = ROOT / "benches/floor"
 LOOP_SH = ROOT / "benches/peer/loop.sh"
+SWARM_PY = ROOT / "benches/peer/swarm.py"
+CHANGE_PY = ROOT / "benches/peer/change.py"
 RALPH = BUILT / "ralph/bin/ralph"
 MEMORY = Path("/dev/shm")
 RALPH_VERSION = "2.10.1"
@@ -39,6 +42,10 @@ class Options:
     cpus: str | None = None
     disk: bool = False
 
+    def pinned(self) -> list[str]:
+        """What stands before a command to keep it on the wanted processors."""
+        return ["taskset", "-c", self.cpus] if self.cpus else []
+
 
 def build_programs() -> None:
     """Compiles the floors and the agent. `claude` is the agent by the name that the loop calls."""
@@ -54,6 +61,15 @@ def build_swarm() -> Path:
     """Builds the release binary and returns where it is."""
     subprocess.run(["cargo", "build", "--release", "--locked", "--bin", "swarm"], cwd=ROOT, check=True)
     return ROOT / "target/release/swarm"
+
+
+def build_bench(name: str) -> Path:
+    """Builds a program of `benches/*.rs` and returns where it is."""
+    command = ["cargo", "build", "--release", "--locked", "--bench", name, "--message-format=json-render-diagnostics"]
+    built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    artifacts = (json.loads(line) for line in built.stdout.splitlines())
+    found = [made["executable"] for made in artifacts if made.get("executable") and made["target"]["name"] == name]
+    return Path(found[0])
 
 
 def install_ralph() -> None:
@@ -105,10 +121,9 @@ class Scratch:
     def run(self, options: Options, command: list, more: dict[str, str] | None = None, good=(0, 3)) -> Cost:
         """Runs a command to the end of everything that it started. Its output goes to a file."""
         out, cost = self.path / "output", self.path / "cost"
-        pinned = ["taskset", "-c", options.cpus] if options.cpus else []
         with open(out, "wb") as output:
             subprocess.run(
-                [*pinned, BUILT / "tree", cost, *command],
+                [*options.pinned(), BUILT / "tree", cost, *command],
                 cwd=self.work,
                 env=self.environment(more or {}),
                 stdin=subprocess.DEVNULL,

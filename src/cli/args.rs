@@ -1,7 +1,7 @@
 //! The grammar of the command line. The loop's options are made from the table of settings.
 
-use super::worker_args;
 use super::settings::{Flags, KEYS, Key, Kind, env_name};
+use super::worker_args;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 

@@ -3,6 +3,7 @@
 use super::audience::RealAudience;
 use super::error::{Error, Result};
 use super::loop_settings::LoopSettings;
+use super::{loop_window, runs};
 use crate::driver::orders::RealOrders;
 use crate::driver::real::{FactsFile, RealClock};
 use crate::driver::recover::{self, Known};
@@ -79,12 +80,17 @@ async fn drive(
     let close = Order::Ask(Ask::Stop { signal: nix::libc::SIGTERM, at_once: true });
     let listener = control::bind(folder.path(), RunFolder::socket_name());
     let listener = listener.inspect_err(|error| tracing::warn!(%error, "no control socket")).ok();
+    let window = loop_window::of(&runs::home()?, record);
     let mut audience = RealAudience::new(record, settings, &settings.rule()?);
     if first == First::Begin {
-        audience.banner(record, settings, warnings);
+        audience.banner(record, settings, window.as_ref(), warnings);
     }
+    let runtime = match &window {
+        Some(window) => ProcessRuntime::in_window(folder.path(), loop_window::spot(window, record)),
+        None => ProcessRuntime::new(folder.path()),
+    };
     let parts = Parts {
-        runtime: ProcessRuntime::new(folder.path()).map_err(|error| failed("set up the runtime", error))?,
+        runtime: runtime.map_err(|error| failed("set up the runtime", error))?,
         journal,
         clock: RealClock::new().map_err(|error| failed("make a timer", error))?,
         workspace: super::workspace::build(folder, record, settings)?,

@@ -8,7 +8,7 @@ use crate::driver::seams::Audience;
 use crate::engine::{Board, Stamped, board::Open};
 use crate::host::clock;
 use crate::journal::RunRecord;
-use crate::model::{AttemptId, Boxes, Sign};
+use crate::model::{AttemptId, Boxes, Sign, Window};
 use crate::report::{self, Banner, Outlet, Part, Reporter, Rescan};
 use jiff::tz::TimeZone;
 
@@ -39,7 +39,13 @@ impl RealAudience {
     }
 
     /// Says what begins, with `warnings`.
-    pub(super) fn banner(&mut self, record: &RunRecord, settings: &LoopSettings, warnings: &[String]) {
+    pub(super) fn banner(
+        &mut self,
+        record: &RunRecord,
+        settings: &LoopSettings,
+        window: Option<&Window>,
+        warnings: &[String],
+    ) {
         let (prompt, logs) =
             (settings.prompt.display().to_string(), runs::log_folder(&record.folder).display().to_string());
         let plan = settings.plan.as_ref().map(|path| (path.display().to_string(), boxes(path)));
@@ -51,6 +57,7 @@ impl RealAudience {
             plan: plan.as_ref().map(|(path, boxes)| (path.as_str(), boxes)),
             policy: &settings.policy,
             logs: &logs,
+            window,
             warnings,
         });
     }

@@ -3,12 +3,13 @@
 
 use super::error::{Error, Result};
 use super::follow::{self, Sink, print_lines};
-use super::{assemble, cmd_loop_logs, fleet, print, runs};
+use super::{assemble, cmd_loop_logs, fleet, follow_pane, print, runs};
 use crate::agent::unroll::Unroll;
 use crate::driver::fleet::{Fleet, Sight, not_found};
 use crate::host::{files, words};
 use crate::journal::WorkerLogs;
 use crate::runtime::process::WINDOW_SIZE;
+use crate::runtime::tmux::Server;
 use clap::ArgMatches;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -114,10 +115,8 @@ fn window(fleet: &Fleet, sight: &Sight, wish: &Wish) -> Result<u8> {
 
 /// The same, and what the window shows from now on, line by line.
 fn follow_window(fleet: &Fleet, sight: &Sight, logs: &WorkerLogs, wish: &Wish) -> Result<u8> {
-    let name = &sight.entry.name;
     if sight.entry.run.is_none() {
-        return Err(Error::failed(format!("worker '{name}' has no log to follow: an older swarm started it"))
-            .hint(format!("watch it with `swarm attach {name}`")));
+        return follow_stranger(fleet, sight, wish);
     }
     let (columns, rows) = WINDOW_SIZE;
     let mut unroll = Unroll::new(rows, columns);
@@ -135,6 +134,18 @@ fn follow_window(fleet: &Fleet, sight: &Sight, logs: &WorkerLogs, wish: &Wish) -
     if print_lines(last(&shown, wish.lines.unwrap_or(u32::MAX))) {
         let sink = Sink::Lines(Box::new(unroll));
         assemble::block_on(follow::follow(fleet, sight, &logs.out(), end, sink))??;
+    }
+    Ok(0)
+}
+
+/// The same of a window that the predecessor opened: it has no log.
+fn follow_stranger(fleet: &Fleet, sight: &Sight, wish: &Wish) -> Result<u8> {
+    window(fleet, sight, wish)?;
+    if let (Some(pane), Some(window)) = (&sight.pane, &sight.entry.tmux) {
+        let (columns, rows) = WINDOW_SIZE;
+        let sink = Sink::Lines(Box::new(Unroll::new(rows, columns)));
+        let server = Server::new(window.socket.as_deref());
+        assemble::block_on(follow_pane::follow(&server, pane, sink))??;
     }
     Ok(0)
 }

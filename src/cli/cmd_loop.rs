@@ -11,7 +11,7 @@ use super::settings::{Settings, Sources};
 use super::{args, detach, print};
 use crate::engine::{Board, Fact, Stamped, fact};
 use crate::host::{clock, files, lock};
-use crate::journal::{FileJournal, Home, RunFolder, RunRecord, run};
+use crate::journal::{FileJournal, Home, Registry, RunFolder, RunRecord, run};
 use crate::model::{Handle, RunEnding, RunId};
 use crate::report::LoopLog;
 use crate::runtime::process::live_attempts;
@@ -373,10 +373,13 @@ fn check_log_folder(path: &Path) -> Result<()> {
     })
 }
 
-/// A name that no living loop has: `name`, else `name-2`, `name-3`, ….
+/// A name that no living loop has, and no worker: `name`, else `name-2`, `name-3`, ….
 fn unique_name(home: &Home, name: String) -> Result<String> {
     let alive: Vec<String> =
         runs::all(home)?.into_iter().filter(|run| run.supervisor().is_some()).map(|run| run.record.name).collect();
+    // Workers that cannot be told are no reason to start nothing.
+    let workers = Registry::at(home).read().map(|reading| reading.state).unwrap_or_default();
+    let is_taken = |name: &String| alive.contains(name) || workers.find(name).is_some();
     let numbered = |number: u32| if number == 1 { name.clone() } else { format!("{name}-{number}") };
-    Ok((1..).map(numbered).find(|name| !alive.contains(name)).unwrap_or(name.clone()))
+    Ok((1..).map(numbered).find(|name| !is_taken(name)).unwrap_or(name.clone()))
 }

@@ -81,7 +81,8 @@ fn spawn_of(matches: &ArgMatches) -> Result<Spawn> {
     Ok(Spawn {
         cmd: command(matches)?,
         tmux: in_window.then(|| TmuxWish { session: text("session"), socket: text("tmux-socket") }),
-        worktree: tree.then(|| WorktreeWish { branch, place: path("worktree-dir").map_or(TreePlace::Beside, TreePlace::In) }),
+        worktree: tree
+            .then(|| WorktreeWish { branch, place: path("worktree-dir").map_or(TreePlace::Beside, TreePlace::In) }),
         tags: matches.get_many("tag").into_iter().flatten().cloned().collect(),
         env: environment(matches, &here)?,
         metadata: serde_json::Map::new(),
@@ -107,7 +108,10 @@ fn command(matches: &ArgMatches) -> Result<Vec<String>> {
         return Err(Error::usage("no command provided (use -- command...)"));
     }
     let not_text = |word: &OsString| {
-        Error::usage(format!("the argument {} is not UTF-8, and the state file can hold no other", word.to_string_lossy()))
+        Error::usage(format!(
+            "the argument {} is not UTF-8, and the state file can hold no other",
+            word.to_string_lossy()
+        ))
     };
     words.iter().map(|word| word.to_str().map(str::to_owned).ok_or_else(|| not_text(word))).collect()
 }

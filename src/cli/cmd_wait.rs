@@ -12,6 +12,7 @@ use crate::report::workers;
 use clap::ArgMatches;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// Runs the verb and returns the exit code.
@@ -20,7 +21,8 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     let timeout = timeout(matches)?;
     let fleet = fleet::open()?;
     let view = fleet::view(&fleet)?;
-    let mut wait = Wait { fleet, json: matches.get_flag("json"), waited_for: BTreeMap::new(), next_token: 0, timed_out: false };
+    let mut wait =
+        Wait { fleet, json: matches.get_flag("json"), waited_for: BTreeMap::new(), next_token: 0, timed_out: false };
     wait.begin(&whom, &view)?;
     assemble::block_on(wait.until(timeout))??;
     Ok(u8::from(wait.timed_out))
@@ -52,11 +54,13 @@ struct Awaited {
 impl Wait {
     /// Takes hold of everybody who is meant. Nobody is waited for when one of them does not exist.
     fn begin(&mut self, whom: &Whom, view: &View) -> Result<()> {
-        limits::open_files();
         let names: Vec<String> = match whom {
-            Whom::All => view.sights.iter().filter(|sight| sight.is_live()).map(|sight| sight.entry.name.clone()).collect(),
+            Whom::All => {
+                view.sights.iter().filter(|sight| sight.is_live()).map(|sight| sight.entry.name.clone()).collect()
+            }
             Whom::Names(names) => names.clone(),
         };
+        limits::open_files(OUR_FILES + names.len());
         for name in names {
             let awaited = match view.find(&name) {
                 Some(sight) => hold(&self.fleet, sight)?,
@@ -124,7 +128,12 @@ impl Wait {
             let same_life = view.find(&awaited.name).filter(|sight| sight.is_live() && sight.entry.run == awaited.run);
             match same_life.filter(|_| !awaited.is_loop) {
                 Some(sight) => {
-                    self.await_end(hold(&self.fleet, sight)?);
+                    let again_held = hold(&self.fleet, sight)?;
+                    if again_held.held.is_none() {
+                        // It lives, and nobody can be waited for: whoever starts it has not said yet who it is.
+                        tokio::time::sleep(UNHELD).await;
+                    }
+                    self.await_end(again_held);
                     again = true;
                 }
                 None => self.tell_end(&awaited.name, awaited.is_loop, &view),
@@ -154,6 +163,12 @@ impl Wait {
         }
     }
 }
+
+/// Between two looks at one that lives and cannot be held.
+const UNHELD: Duration = Duration::from_millis(20);
+
+/// Open files beside one for each who is waited for: ours, and those that it takes to judge an end.
+const OUR_FILES: usize = 64;
 
 fn hold(fleet: &Fleet, sight: &Sight) -> Result<Awaited> {
     let name = sight.entry.name.clone();

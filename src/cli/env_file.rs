@@ -36,7 +36,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<(OsString, OsString)>> {
             Error::usage(format!("{} line {}: expected KEY=VAL", path.display(), number + 1))
         })?;
         if value.as_bytes().contains(&0) {
-            return Err(Error::usage(format!("{} line {}: a value cannot hold a NUL byte", path.display(), number + 1)));
+            return Err(Error::usage(format!(
+                "{} line {}: a value cannot hold a NUL byte",
+                path.display(),
+                number + 1
+            )));
         }
         pairs.push((name, unquoted(&value)));
     }

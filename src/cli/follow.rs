@@ -25,7 +25,7 @@ pub(super) enum Sink {
 }
 
 /// A program that prints nothing for so long has paused.
-const PAUSE: Duration = Duration::from_millis(250);
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
 /// One that never pauses is shown this often.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ impl Sink {
     }
 
     /// Shows what is only complete when the program pauses.
-    fn pause(&mut self) -> bool {
+    pub(super) fn pause(&mut self) -> bool {
         match self {
             Sink::Bytes => true,
             Sink::Lines(unroll) => print_lines(&unroll.pause()),

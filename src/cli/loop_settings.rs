@@ -1,8 +1,10 @@
 //! The settings of one loop, typed and checked: what the run's record keeps and a resumed run starts from.
 
 use super::error::{Error, Result};
+use super::loop_window;
 use super::settings::Settings;
 use crate::agent::{Agent, DoneMatch, DoneRule, Invocation, resembles};
+use crate::driver::fleet::TmuxWish;
 use crate::engine::Policy;
 use crate::host::program;
 use crate::model::Span;
@@ -51,6 +53,8 @@ pub struct LoopSettings {
     pub on_event: Option<String>,
     /// Leave the agent's children alone.
     pub keep_children: bool,
+    /// The agents run in a window there.
+    pub tmux: Option<TmuxWish>,
     /// Exit 0 when the iterations are used up.
     pub exit_zero_on_limit: bool,
     /// How events are told.
@@ -90,6 +94,7 @@ impl LoopSettings {
             push_timeout: span("push-timeout")?,
             on_event: settings.text("on-event"),
             keep_children: settings.switch("keep-children")?,
+            tmux: loop_window::wish(settings, folder)?,
             exit_zero_on_limit: settings.switch("exit-zero-on-limit")?,
             format: format(settings)?,
             policy,
@@ -132,7 +137,7 @@ impl LoopSettings {
         invocation.command.into_iter().chain(argv.into_iter().skip(1)).collect()
     }
 
-    /// Looks at what must be there before anything is made: the prompt and the agent's program. Returns warnings.
+    /// Looks at what must be there before anything is made: the prompt, the agent's program, and tmux. Returns warnings.
     pub fn preflight(&self) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
         let prompt = read_prompt(&self.prompt)?;
@@ -171,6 +176,7 @@ impl LoopSettings {
             };
             return Err(Error::usage(format!("agent not installed: there is no program `{program}`")).hint(hint));
         }
+        self.tmux.as_ref().map_or(Ok(()), loop_window::preflight)?;
         Ok(warnings)
     }
 }

@@ -52,7 +52,7 @@ impl Loop {
             cwd: record.folder.to_string_lossy().into_owned(),
             env: Default::default(),
             tags: vec!["loop".to_owned()],
-            tmux: None,
+            tmux: self.run.window(),
             worktree: None::<Worktree>,
             pid: Some(self.supervisor.process.pid),
             metadata,

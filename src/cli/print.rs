@@ -13,7 +13,10 @@ static LOST: OnceLock<String> = OnceLock::new();
 /// The error of output that was lost, if some was.
 pub(super) fn lost() -> Option<Error> {
     let why = LOST.get()?;
-    Some(Error::failed(format!("standard output cannot be written: {why}")).hint("what was done is done; see `swarm ls`"))
+    Some(
+        Error::failed(format!("standard output cannot be written: {why}"))
+            .hint("what was done is done; see `swarm ls`"),
+    )
 }
 
 /// A line on stdout.

@@ -14,7 +14,7 @@ use crate::host::tail::Tail;
 use crate::journal::WorkerLogs;
 use crate::model::{Entry, Span};
 use crate::report::workers;
-use crate::runtime::tmux::{Capture, Server};
+use crate::runtime::tmux::{self, Capture, Server};
 use clap::ArgMatches;
 use std::ffi::OsString;
 use std::io;
@@ -198,10 +198,10 @@ impl<'a> Wait<'a> {
 
     /// `None` for a window that is not there: if it is gone, its worker's end is told as well.
     fn look_into_window(&self) -> Option<Readiness> {
-        let (window, run) = (self.entry.tmux.as_ref()?, self.entry.run.as_ref()?);
+        let (window, run, shim) = (self.entry.tmux.as_ref()?, self.entry.run.as_ref()?, self.entry.shim.as_ref()?);
         let server = Server::new(window.socket.as_deref());
         let panes = server.panes().ok()?;
-        let pane = panes.iter().find(|pane| pane.run.as_deref() == Some(&run.0))?;
+        let pane = tmux::find(&panes, &run.0, shim.pid)?;
         let screen = server.capture(&pane.target(), Capture::Screen).ok()?;
         Some(judge(&self.wish.rule, &String::from_utf8_lossy(&screen), &pane.title, pane.alternate_on))
     }

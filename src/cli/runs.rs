@@ -1,11 +1,12 @@
 //! Finding runs, and reading what their journals say.
 
 use super::error::{Error, Result};
-use super::print;
+use super::{loop_window, print};
 use crate::engine::{Board, Stamped};
 use crate::host::clock;
 use crate::host::lock::{self, Holder};
 use crate::journal::{FileJournal, Home, RunFolder, RunRecord};
+use crate::model::Window;
 use crate::report::Who;
 use crate::report::status::{Status, Vitals};
 use crate::runtime::process::live_attempts;
@@ -58,10 +59,12 @@ impl Run {
     /// How it is doing.
     pub(super) fn status(&self) -> Status {
         let (who, logs) = (self.who(), self.log_folder());
+        let window = self.window();
         let vitals = Vitals {
             who: &who,
             folder: &self.record.folder,
             logs: &logs,
+            window: window.as_ref(),
             supervisor: self.supervisor().map(|holder| holder.process.pid),
             worker_alive: live_attempts(self.folder.path()).is_ok_and(|live| !live.is_empty()),
             now: clock::now(),
@@ -74,6 +77,11 @@ impl Run {
         let open = self.board.open.values().map(|open| open.log).max();
         let log = open.or(self.board.last.as_ref().map(|last| last.log))?;
         Some(self.log_folder().join(format!("iteration-{log}.log")))
+    }
+
+    /// The window that shows its agents.
+    pub(super) fn window(&self) -> Option<Window> {
+        loop_window::of(&home().ok()?, &self.record)
     }
 
     /// The folder of its logs.

@@ -139,6 +139,9 @@ pub const KEYS: &[Key] = &[
             "Shell command that gets each end, wait and call for attention as JSON on stdin",
         )
     },
+    key("tmux", Kind::Switch, Group::Conduct, "off", "Run the agents in a tmux window, which shows what they say"),
+    key("session", Kind::Text, Group::Conduct, "", "The window's tmux session [default: one for this state folder]"),
+    key("tmux-socket", Kind::Text, Group::Conduct, "", "The window's tmux server: a socket's name or path"),
     key("format", Kind::Text, Group::Conduct, "human", "human, or json: one event a line on stdout"),
     key("keep-children", Kind::Switch, Group::Conduct, "off", "Leave processes alone that the agent started"),
     key("share-tree", Kind::Switch, Group::Conduct, "off", "Allow another loop in the same work tree"),
@@ -273,6 +276,11 @@ impl Settings {
     /// Was it set by anybody?
     pub fn is_set(&self, name: &str) -> bool {
         self.value(name).origin != Origin::Default
+    }
+
+    /// Was it given on the command line?
+    pub fn is_flag(&self, name: &str) -> bool {
+        self.value(name).origin == Origin::Flag
     }
 
     /// On or off: 1, true, yes, on; 0, false, no, off or empty.

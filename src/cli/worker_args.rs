@@ -11,9 +11,21 @@ pub(super) fn commands() -> Vec<Command> {
         spawn(),
         Command::new("ls")
             .about("All workers, and the loops that run")
-            .arg(Arg::new("status").long("status").value_parser(["running", "stopped", "all"]).default_value("all").help("Only these"))
+            .arg(
+                Arg::new("status")
+                    .long("status")
+                    .value_parser(["running", "stopped", "all"])
+                    .default_value("all")
+                    .help("Only these"),
+            )
             .arg(Arg::new("tag").long("tag").value_name("TAG").help("Only those with this tag"))
-            .arg(Arg::new("format").long("format").value_parser(["table", "json", "names"]).default_value("table").help("How they are shown")),
+            .arg(
+                Arg::new("format")
+                    .long("format")
+                    .value_parser(["table", "json", "names"])
+                    .default_value("table")
+                    .help("How they are shown"),
+            ),
         Command::new("status")
             .about("How one worker is doing, or how it ended")
             .after_help("Exit codes: 0 running · 1 stopped · 2 not found")
@@ -24,12 +36,28 @@ pub(super) fn commands() -> Vec<Command> {
             .after_help("Exit codes: 0 shown · 1 not running (see --last) · 2 not found")
             .arg(name("Worker or running loop"))
             .arg(all("Every running worker, each below a line with its name"))
-            .arg(Arg::new("lines").short('n').long("lines").value_name("N").value_parser(clap::value_parser!(u32).range(1..)).default_value("30").allow_hyphen_values(true).help("How many lines"))
+            .arg(
+                Arg::new("lines")
+                    .short('n')
+                    .long("lines")
+                    .value_name("N")
+                    .value_parser(clap::value_parser!(u32).range(1..))
+                    .default_value("30")
+                    .allow_hyphen_values(true)
+                    .help("How many lines"),
+            )
             .arg(flag("last", "Of a stopped worker too: what it printed last"))
             .arg(json()),
         Command::new("send")
             .about("Types a text into a worker's window, and Enter")
-            .arg(Arg::new("words").value_names(["NAME", "TEXT"]).num_args(1..=2).required(true).value_parser(ValueParser::os_string()).help("Worker and text; with --all only the text"))
+            .arg(
+                Arg::new("words")
+                    .value_names(["NAME", "TEXT"])
+                    .num_args(1..=2)
+                    .required(true)
+                    .value_parser(ValueParser::os_string())
+                    .help("Worker and text; with --all only the text"),
+            )
             .arg(all("To every running worker in a window"))
             .arg(flag("no-enter", "Do not press Enter behind it"))
             .arg(flag("raw", "Do not clear the input line before it"))
@@ -48,14 +76,26 @@ pub(super) fn commands() -> Vec<Command> {
             .arg(name("Worker or loop").required(true))
             .arg(flag("follow", "Go on as it grows, until the worker ends").short('f'))
             .arg(flag("history", "Of a worker in a window: what scrolled off as well"))
-            .arg(Arg::new("lines").long("lines").value_name("N").value_parser(clap::value_parser!(u32).range(1..)).help("At most so many of the last lines [default: 1000 with --history]"))
+            .arg(
+                Arg::new("lines")
+                    .long("lines")
+                    .value_name("N")
+                    .value_parser(clap::value_parser!(u32).range(1..))
+                    .help("At most so many of the last lines [default: 1000 with --history]"),
+            )
             .arg(flag("stderr", "What it wrote to standard error"))
             .arg(flag("raw", "Of a worker in a window: the bytes as its terminal got them")),
         Command::new("wait")
             .about("Waits until workers have ended")
             .arg(names("Workers or running loops"))
             .arg(all("Every running worker"))
-            .arg(Arg::new("timeout").long("timeout").value_name("SECONDS").allow_hyphen_values(true).help("Give up after so long"))
+            .arg(
+                Arg::new("timeout")
+                    .long("timeout")
+                    .value_name("SECONDS")
+                    .allow_hyphen_values(true)
+                    .help("Give up after so long"),
+            )
             .arg(json()),
         Command::new("kill")
             .about("Ends workers and everything that they started")
@@ -63,7 +103,13 @@ pub(super) fn commands() -> Vec<Command> {
             .arg(all("Every running worker"))
             .arg(flag("rm-worktree", "Remove their worktrees"))
             .arg(force_dirty())
-            .arg(Arg::new("grace").long("grace").value_name("TIME").allow_hyphen_values(true).help("From TERM to KILL [default: that of each worker, 10s]")),
+            .arg(
+                Arg::new("grace")
+                    .long("grace")
+                    .value_name("TIME")
+                    .allow_hyphen_values(true)
+                    .help("From TERM to KILL [default: that of each worker, 10s]"),
+            ),
         Command::new("clean")
             .about("Forgets stopped workers: entry, logs and worktree")
             .arg(names("Workers"))
@@ -79,7 +125,10 @@ pub(super) fn commands() -> Vec<Command> {
         Command::new("doctor")
             .about("Is everything there that workers need? And what is left that is nobody's?")
             .after_help("Exit codes: 0 all is well, or warnings only · 1 a problem, or a leak")
-            .arg(flag("leaks", "Processes, windows, worktrees and files that nobody owns, each with the command that removes it"))
+            .arg(flag(
+                "leaks",
+                "Processes, windows, worktrees and files that nobody owns, each with the command that removes it",
+            ))
             .arg(json()),
         Command::new("ralph").hide(true).about("Comes later").arg(anything()),
         Command::new("heartbeat").hide(true).about("Comes later").arg(anything()),
@@ -115,26 +164,109 @@ fn spawn() -> Command {
     Command::new("spawn")
         .about("Starts a worker: a bare process, or a tmux window, in a git worktree if wished")
         .after_help(AFTER_SPAWN)
-        .arg(Arg::new("name").long("name").value_name("NAME").required(true).allow_hyphen_values(true).help("Its name: letters, digits, _ - . ; at most 64"))
+        .arg(
+            Arg::new("name")
+                .long("name")
+                .value_name("NAME")
+                .required(true)
+                .allow_hyphen_values(true)
+                .help("Its name: letters, digits, _ - . ; at most 64"),
+        )
         .arg(flag("tmux", "In a tmux window"))
-        .arg(Arg::new("session").long("session").value_name("NAME").value_parser(NonEmptyStringValueParser::new()).help("The tmux session [default: one for this state folder]"))
-        .arg(Arg::new("tmux-socket").long("tmux-socket").value_name("SOCKET").value_parser(NonEmptyStringValueParser::new()).help("The tmux server: a socket's name or path"))
+        .arg(
+            Arg::new("session")
+                .long("session")
+                .value_name("NAME")
+                .value_parser(NonEmptyStringValueParser::new())
+                .help("The tmux session [default: one for this state folder]"),
+        )
+        .arg(
+            Arg::new("tmux-socket")
+                .long("tmux-socket")
+                .value_name("SOCKET")
+                .value_parser(NonEmptyStringValueParser::new())
+                .help("The tmux server: a socket's name or path"),
+        )
         .arg(flag("worktree", "In a git worktree of its own"))
-        .arg(Arg::new("branch").long("branch").value_name("BRANCH").value_parser(NonEmptyStringValueParser::new()).help("The worktree's branch [default: the worker's name]"))
-        .arg(Arg::new("worktree-dir").long("worktree-dir").value_name("DIR").value_parser(ValueParser::path_buf()).help("The folder that the worktree is made in [default: <repository>-worktrees beside it]"))
-        .arg(Arg::new("tag").long("tag").value_name("TAG").action(ArgAction::Append).help("A label to find it by; may be given again"))
-        .arg(Arg::new("env").long("env").value_name("KEY=VAL").value_parser(ValueParser::os_string()).allow_hyphen_values(true).action(ArgAction::Append).help("A variable of its environment; may be given again"))
-        .arg(Arg::new("env-file").long("env-file").value_name("FILE").value_parser(ValueParser::path_buf()).action(ArgAction::Append).help("The same from a file: KEY=VAL lines; keeps them out of `ps` and of the shell's history"))
-        .arg(Arg::new("cwd").long("cwd").value_name("DIR").value_parser(ValueParser::path_buf()).help("Its folder [default: this one; with --worktree: the worktree]"))
+        .arg(
+            Arg::new("branch")
+                .long("branch")
+                .value_name("BRANCH")
+                .value_parser(NonEmptyStringValueParser::new())
+                .help("The worktree's branch [default: the worker's name]"),
+        )
+        .arg(
+            Arg::new("worktree-dir")
+                .long("worktree-dir")
+                .value_name("DIR")
+                .value_parser(ValueParser::path_buf())
+                .help("The folder that the worktree is made in [default: <repository>-worktrees beside it]"),
+        )
+        .arg(
+            Arg::new("tag")
+                .long("tag")
+                .value_name("TAG")
+                .action(ArgAction::Append)
+                .help("A label to find it by; may be given again"),
+        )
+        .arg(
+            Arg::new("env")
+                .long("env")
+                .value_name("KEY=VAL")
+                .value_parser(ValueParser::os_string())
+                .allow_hyphen_values(true)
+                .action(ArgAction::Append)
+                .help("A variable of its environment; may be given again"),
+        )
+        .arg(
+            Arg::new("env-file")
+                .long("env-file")
+                .value_name("FILE")
+                .value_parser(ValueParser::path_buf())
+                .action(ArgAction::Append)
+                .help("The same from a file: KEY=VAL lines; keeps them out of `ps` and of the shell's history"),
+        )
+        .arg(
+            Arg::new("cwd")
+                .long("cwd")
+                .value_name("DIR")
+                .value_parser(ValueParser::path_buf())
+                .help("Its folder [default: this one; with --worktree: the worktree]"),
+        )
         .arg(flag("ready-wait", "Return when it is ready for input"))
-        .arg(Arg::new("ready-timeout").long("ready-timeout").value_name("SECONDS").allow_hyphen_values(true).default_value("120").help("How long to wait for that"))
-        .arg(Arg::new("ready-pattern").long("ready-pattern").value_name("REGEX").help("What its screen shows when it is ready [default: known for claude and shells]"))
-        .arg(Arg::new("grace").long("grace").value_name("TIME").allow_hyphen_values(true).default_value("10s").help("From TERM to KILL when it is ended"))
+        .arg(
+            Arg::new("ready-timeout")
+                .long("ready-timeout")
+                .value_name("SECONDS")
+                .allow_hyphen_values(true)
+                .default_value("120")
+                .help("How long to wait for that"),
+        )
+        .arg(
+            Arg::new("ready-pattern")
+                .long("ready-pattern")
+                .value_name("REGEX")
+                .help("What its screen shows when it is ready [default: known for claude and shells]"),
+        )
+        .arg(
+            Arg::new("grace")
+                .long("grace")
+                .value_name("TIME")
+                .allow_hyphen_values(true)
+                .default_value("10s")
+                .help("From TERM to KILL when it is ended"),
+        )
         .arg(json())
         .arg(Arg::new("heartbeat").long("heartbeat").hide(true).num_args(0..=1))
         .arg(Arg::new("heartbeat-expire").long("heartbeat-expire").hide(true).num_args(0..=1))
         .arg(Arg::new("heartbeat-message").long("heartbeat-message").hide(true).num_args(0..=1))
-        .arg(Arg::new("CMD").trailing_var_arg(true).num_args(0..).value_parser(ValueParser::os_string()).help("Its program and arguments, behind --"))
+        .arg(
+            Arg::new("CMD")
+                .trailing_var_arg(true)
+                .num_args(0..)
+                .value_parser(ValueParser::os_string())
+                .help("Its program and arguments, behind --"),
+        )
 }
 
 const AFTER_SPAWN: &str = "\

@@ -49,12 +49,7 @@ pub enum End {
 
 /// Runs `command`, with nothing on its input, for at most `limit`; its output goes to `each` piece by piece. A dropped
 /// call ends the command at once, with everything below it. Must be called inside a tokio runtime.
-pub async fn run(
-    command: Command,
-    streams: Streams,
-    limit: Duration,
-    each: impl FnMut(&[u8]),
-) -> io::Result<End> {
+pub async fn run(command: Command, streams: Streams, limit: Duration, each: impl FnMut(&[u8])) -> io::Result<End> {
     run_with_notice(command, streams, limit, Duration::ZERO, each).await
 }
 

@@ -4,11 +4,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs::File;
 use std::io;
 
-/// How many files this process may have open, after asking for as many as it is allowed to ask for. Only for commands that
-/// start nothing: what they start would inherit the higher limit.
-pub fn open_files() -> usize {
+/// How many files this process may have open, after asking for more if `wanted` are, as far as it is allowed to ask. What
+/// it starts afterwards inherits the higher limit, so who starts workers wants few.
+pub fn open_files(wanted: usize) -> usize {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return LEAST };
-    let wanted = hard.min(MOST);
+    let wanted = hard.min(MOST).min(wanted as u64);
     let got = if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok() { wanted } else { soft };
     usize::try_from(got).unwrap_or(LEAST).max(LEAST)
 }

@@ -3,7 +3,7 @@
 //! argument or variable can hold, so all other bytes pass unchanged.
 
 use super::failpoint;
-use crate::model::{Launch, Streams};
+use crate::model::{Launch, Show, Streams};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub const MARK: &str = "SWARM_ATTEMPT";
 
 /// First field; another one is not for us.
-const VERSION: &str = "swarm-order-2";
+const VERSION: &str = "swarm-order-3";
 
 /// Where the shim was started, and so what it has by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,10 +157,11 @@ fn encode_streams(streams: &Streams, out: &mut Vec<u8>) {
         Streams::Terminal => field(out, b"terminal"),
         Streams::Files { stdin, out: log, err, show } => {
             field(out, b"files");
-            let show = show.as_deref().unwrap_or(Path::new(""));
-            for path in [stdin, log, err, show] {
+            let (shown, from) = show.as_ref().map_or((Path::new(""), 0), |show| (&show.log, show.from));
+            for path in [stdin, log, err, shown] {
                 field(out, path.as_os_str().as_bytes());
             }
+            field(out, from.to_string().as_bytes());
         }
     }
 }
@@ -170,7 +171,11 @@ fn decode_streams<'a>(fields: &mut impl Iterator<Item = &'a [u8]>) -> Option<Str
     let mut path = || fields.next().map(|field| PathBuf::from(os(field)));
     match kind {
         b"terminal" => Some(Streams::Terminal),
-        b"files" => Some(Streams::Files { stdin: path()?, out: path()?, err: path()?, show: path().map(some_path)? }),
+        b"files" => {
+            let (stdin, out, err, shown) = (path()?, path()?, path()?, path().map(some_path)?);
+            let from: u64 = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+            Some(Streams::Files { stdin, out, err, show: shown.map(|log| Show { log, from }) })
+        }
         _ => None,
     }
 }
@@ -186,8 +191,12 @@ fn absolute(streams: &Streams) -> io::Result<Streams> {
         stdin: std::path::absolute(stdin)?,
         out: std::path::absolute(out)?,
         err: std::path::absolute(err)?,
-        show: show.as_deref().map(std::path::absolute).transpose()?,
+        show: show.as_ref().map(absolute_show).transpose()?,
     })
+}
+
+fn absolute_show(show: &Show) -> io::Result<Show> {
+    Ok(Show { log: std::path::absolute(&show.log)?, from: show.from })
 }
 
 fn field(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -211,7 +220,9 @@ fn is_of_the_pane(name: &OsStr) -> bool {
 
 fn check(launch: &Launch) -> io::Result<()> {
     let files: &[Option<&PathBuf>] = match &launch.streams {
-        Streams::Files { stdin, out, err, show } => &[Some(stdin), Some(out), Some(err), show.as_ref()],
+        Streams::Files { stdin, out, err, show } => {
+            &[Some(stdin), Some(out), Some(err), show.as_ref().map(|show| &show.log)]
+        }
         Streams::Terminal => &[],
     };
     let paths = files.iter().flatten().copied().chain([&launch.cwd]).map(|path| path.as_os_str());
@@ -249,7 +260,7 @@ mod tests {
                 stdin: "/in".into(),
                 out: "/out".into(),
                 err: "/err".into(),
-                show: Some("/show".into()),
+                show: Some(Show { log: "/show".into(), from: 7 }),
             },
             argv: vec!["".into(), odd.clone(), "".into()],
             env: vec![("A".into(), Some(odd.clone())), ("B".into(), None), ("C".into(), Some("".into()))],

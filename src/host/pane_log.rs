@@ -4,16 +4,19 @@
 //! It lives as long as the pane and never makes it wait: what cannot be written (disk full, folder gone) is dropped, and a
 //! line in the log says how much and why as soon as there is room again.
 
+use super::inotify::Watcher;
 use super::words::words;
 use super::{files, lock, process};
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A log of this size is put aside as `<log>.1`, in the place of the one put aside before: the newest half of what is kept.
 pub const LARGEST: u64 = 32 * 1024 * 1024;
@@ -142,8 +145,9 @@ impl Log {
 
     fn file(&mut self) -> io::Result<&mut (File, u64)> {
         let open = match self.open.take() {
-            Some(open) => open,
-            None => open(&self.path)?,
+            // What is written to a file without a name is kept for nobody.
+            Some(open) if open.0.metadata()?.nlink() > 0 => open,
+            _ => open(&self.path)?,
         };
         Ok(self.open.insert(open))
     }
@@ -162,6 +166,27 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     let _ = file.try_lock_shared();
     let size = file.metadata()?.len();
     Ok((file, size))
+}
+
+/// Waits until the log of a pane that was just opened is there, which says that its writer is at work, at most `within`; did
+/// it come to that? Blocks this thread.
+pub fn begun(log: &Path, within: Duration) -> io::Result<bool> {
+    let deadline = Instant::now() + within;
+    let watcher = Watcher::new()?;
+    watcher.add_folder(File::open(log.parent().unwrap_or(Path::new("/")))?)?;
+    while !log.exists() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        let mut fds = [PollFd::new(watcher.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+            Err(nix::errno::Errno::EINTR) => {}
+            ready => drop(ready?),
+        }
+        watcher.changes()?;
+    }
+    Ok(true)
 }
 
 /// Waits until nobody writes the log of a pane any more, at most `within`, and says whether it came to that. A program's
@@ -213,6 +238,17 @@ mod tests {
         let (mark, after) = text.split_once("]\r\n").unwrap();
         assert!(mark.starts_with("\r\n[swarm: 8 bytes lost: "), "{text}");
         assert_eq!(after, "after");
+    }
+
+    #[test]
+    fn a_log_that_somebody_removed_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sub/log");
+        let mut log = Log::new(path.clone(), 1000);
+        log.append(b"before");
+        std::fs::remove_dir_all(folder.path().join("sub")).unwrap();
+        log.append(b"after");
+        assert_eq!(std::fs::read(&path).unwrap(), b"after");
     }
 
     #[test]

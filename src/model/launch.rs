@@ -32,11 +32,20 @@ pub enum Streams {
         out: PathBuf,
         /// Standard error is appended here; the file is made with the first byte.
         err: PathBuf,
-        /// A text log that the worker's window shows from its size at the start on; nobody looks at a bare worker.
-        show: Option<PathBuf>,
+        /// What the worker's window shows; nobody looks at a bare worker.
+        show: Option<Show>,
     },
     /// An interactive worker: the terminal of the window in which it is started. There is no log of its own.
     Terminal,
+}
+
+/// A text log that somebody else writes, and that a window shows as it grows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Show {
+    /// The log.
+    pub log: PathBuf,
+    /// From which byte on.
+    pub from: u64,
 }
 
 impl Streams {

@@ -18,7 +18,7 @@ pub use evidence::{Claim, Evidence, LineCounts, Outcome, Usage};
 pub use exit::{Exit, Oom, Status};
 pub use handle::{Found, Handle, ProcessId};
 pub use ids::{AttemptId, RunId, TaskId};
-pub use launch::{Launch, LaunchError, Streams};
+pub use launch::{Launch, LaunchError, Show, Streams};
 pub use limit::LimitNotice;
 pub use sign::Sign;
 pub use survey::{Boxes, Survey, Tree};

@@ -5,7 +5,7 @@ use super::figures::{charge, spent, usd};
 use super::{when, words};
 use crate::engine::board::{Check, Closed};
 use crate::engine::{Board, Fact, Stamped};
-use crate::model::{self, Handle, Now, Span};
+use crate::model::{self, Handle, Now, Span, Window};
 use serde::Serialize;
 use std::path::Path;
 
@@ -18,6 +18,8 @@ pub struct Vitals<'a> {
     pub folder: &'a Path,
     /// The folder of its logs.
     pub logs: &'a Path,
+    /// The window that shows its agents while it runs.
+    pub window: Option<&'a Window>,
     /// Pid of the living supervisor.
     pub supervisor: Option<i32>,
     /// A worker is alive.
@@ -83,6 +85,7 @@ pub struct Status {
     folder: String,
     logs: String,
     text_log: Option<String>,
+    tmux: Option<Window>,
     ended: Option<Over>,
     #[serde(skip)]
     words: Phrases,
@@ -125,6 +128,13 @@ struct Phrases {
     cost: String,
     time: String,
     wait_end: Option<String>,
+}
+
+impl Vitals<'_> {
+    /// Somebody still works for it.
+    fn is_lively(&self) -> bool {
+        self.supervisor.is_some() || self.worker_alive
+    }
 }
 
 impl State {
@@ -204,6 +214,7 @@ impl Status {
             folder: vitals.folder.display().to_string(),
             logs: vitals.logs.display().to_string(),
             text_log: log.map(|log| vitals.logs.join(format!("iteration-{log}.log")).display().to_string()),
+            tmux: vitals.window.filter(|_| board.finished.is_none() && vitals.is_lively()).cloned(),
             ended: board.finished.as_ref().map(|ending| Over {
                 ending: words::run_ending_word(ending),
                 exit_code: who.exit_code(ending),
@@ -242,6 +253,7 @@ impl Status {
         row("time", Some(self.words.time.clone()));
         row("supervisor", self.supervisor.map(|pid| format!("process {pid}")));
         row("worker", self.worker.map(|pid| format!("process {pid}")));
+        row("window", self.tmux.as_ref().map(words::to_see));
         row("folder", Some(self.folder.clone()));
         row("log", Some(self.text_log.clone().unwrap_or_else(|| self.logs.clone())));
         row("run", Some(self.run.clone()));

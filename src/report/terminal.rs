@@ -7,7 +7,7 @@ use super::page::{Kind, Look, Page};
 use super::story::{Line, Tone};
 use super::words;
 use crate::engine::Policy;
-use crate::model::{Boxes, Sign};
+use crate::model::{Boxes, Sign, Window};
 
 /// What is said before the first iteration.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Banner<'a> {
     pub policy: &'a Policy,
     /// Where the logs are.
     pub logs: &'a str,
+    /// The window that shows the agents.
+    pub window: Option<&'a Window>,
     /// Everything that a person should know before it begins.
     pub warnings: &'a [String],
 }
@@ -60,6 +62,7 @@ impl Terminal {
                 ("limits", Some(words::limits(banner.policy))),
                 ("stops at", Some(words::brakes(banner.policy))),
                 ("logs", Some(banner.logs.to_owned())),
+                ("window", banner.window.map(words::to_see)),
                 ("to stop", Some(format!("Ctrl-C, or: swarm loop stop {name}"))),
             ];
             for (label, value) in rows {

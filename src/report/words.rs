@@ -5,7 +5,8 @@ use super::figures::{plural, spent, usd};
 use super::{figures, when};
 use crate::engine::fact::Wait;
 use crate::engine::{Board, Policy};
-use crate::model::{Boxes, Ending, Note, Oom, RunEnding, Span, Status, StopCause, Wall};
+use crate::host::words::shell;
+use crate::model::{Boxes, Ending, Note, Oom, RunEnding, Span, Status, StopCause, Wall, Window};
 use jiff::tz::TimeZone;
 
 /// An ending's word in events and JSON. A format: words are added, never changed.
@@ -35,6 +36,25 @@ pub fn ending_word(ending: &Ending) -> &'static str {
         Ending::OwnLimit => "own_limit",
         Ending::Interrupted => "interrupted",
         Ending::Lost => "lost",
+    }
+}
+
+/// The command that shows a window.
+pub fn to_see(window: &Window) -> String {
+    // What tmux takes for an index or a pane shows the session, and the window is found there by eye.
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    let begins = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let by_name = window.window.starts_with(begins) && window.window.chars().all(is_name);
+    let target = if by_name { format!("{}:{}", window.session, window.window) } else { window.session.clone() };
+    format!("{} attach -t {}", tmux(window.socket.as_deref()), shell(target.as_ref()))
+}
+
+/// How a person calls the tmux server at that socket.
+pub fn tmux(socket: Option<&str>) -> String {
+    match socket {
+        Some(path) if path.contains('/') => format!("tmux -S {}", shell(path.as_ref())),
+        Some(name) => format!("tmux -L {}", shell(name.as_ref())),
+        None => "tmux".to_owned(),
     }
 }
 
@@ -411,6 +431,20 @@ mod tests {
             line(&RunEnding::WaitTooLong { until }, 3),
             "stopped: a usage limit lasts until 01:00, beyond the longest wait (--max-wait). Later: swarm loop --resume web"
         );
+    }
+
+    #[test]
+    fn a_window_is_shown_by_its_name_where_tmux_takes_it_for_one() {
+        let see = |session: &str, window: &str, socket: Option<&str>| {
+            let known = serde_json::json!({"session": session, "window": window, "socket": socket});
+            to_see(&serde_json::from_value(known).unwrap())
+        };
+        assert_eq!(see("swarm-0badcafe", "web", None), "tmux attach -t swarm-0badcafe:web");
+        assert_eq!(see("my own", "web", Some("other")), "tmux -L other attach -t 'my own:web'");
+        assert_eq!(see("s", "web", Some("/tmp/a b")), "tmux -S '/tmp/a b' attach -t s:web");
+        for unclear in ["my.project", "3", "a:b", "=a", "@1", "a b", ""] {
+            assert_eq!(see("s", unclear, None), "tmux attach -t s", "{unclear}");
+        }
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! Ending workers, all at once, and taking them out of the registry.
 
-use super::look::{Life, Sight};
+use super::look::{self, Life, Sight};
 use super::solo::Solo;
-use super::{DEFAULT_GRACE, Fleet, Kind, PATIENCE, Result, Trouble, spawn, stranger, undo};
+use super::{DEFAULT_GRACE, Fleet, Kind, PATIENCE, Result, Trouble, changed, spawn, stranger, undo};
 use crate::host::git::worktree::{self, GitError};
-use crate::host::limits;
-use crate::model::{Entry, Span, Standing, WorkerEnd, Worktree};
+use crate::host::lock::{self, Lock};
+use crate::host::{clock, files, limits, shim};
+use crate::model::{Ending, Entry, Exit, ProcessId, Span, Standing as Noted, Status, WorkerEnd, Worktree};
 use crate::runtime::tmux::Server;
 use futures_util::stream::{self, StreamExt};
+use nix::sys::signal::Signal;
+use std::io;
+use std::path::Path;
 
 /// What became of a worker that was to be ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,27 +34,18 @@ impl Fleet {
     /// answer stands at its place.
     pub async fn end(&self, sights: &[Sight], grace: Option<Span>) -> Vec<Result<Ended>> {
         let ends = sights.iter().map(|sight| self.end_one(sight, grace));
-        let ends: Vec<Result<Ended>> = stream::iter(ends).buffered(limits::open_files() / FILES_EACH).collect().await;
-        let ended: Vec<(&Sight, &WorkerEnd)> = sights
-            .iter()
-            .zip(&ends)
-            .filter_map(|(sight, end)| match end {
-                Ok(Ended::Now(Some(end))) => Some((sight, end)),
-                _ => None,
-            })
-            .collect();
-        let strangers = |sight: &Sight| sight.entry.run.is_none();
-        let gone = sights.iter().zip(&ends).filter(|(sight, end)| strangers(sight) && end.is_ok()).map(|(sight, _)| sight);
+        let room = limits::open_files(OUR_FILES + sights.len() * FILES_EACH).saturating_sub(OUR_FILES);
+        let ends: Vec<Result<Ended>> = stream::iter(ends).buffered((room / FILES_EACH).max(1)).collect().await;
+        let over = sights.iter().zip(&ends).filter_map(|(sight, end)| match end {
+            Ok(Ended::Now(end)) => Some((sight, end.clone())),
+            // One of the predecessor's had nobody to say so.
+            Ok(Ended::Before) if sight.entry.run.is_none() => Some((sight, None)),
+            _ => None,
+        });
         let told = self.update(|state| {
-            for (sight, end) in ended {
-                if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run == sight.entry.run) {
-                    entry.status = Standing::Stopped;
-                    entry.ended = Some(end.clone());
-                }
-            }
-            for sight in gone {
-                if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run.is_none()) {
-                    entry.status = Standing::Stopped;
+            for (sight, end) in over {
+                if let Some(now) = state.find_mut(&sight.entry.name).filter(|now| now.is_same_life(&sight.entry)) {
+                    (now.status, now.ended) = (Noted::Stopped, end);
                 }
             }
         });
@@ -69,6 +64,9 @@ impl Fleet {
         let (folder, plan) = self.run(&sight.entry, run);
         let name = &sight.entry.name;
         let own = plan.policy.grace;
+        if let Some(shim) = look::shim_without_record(&sight.entry, &folder) {
+            return self.end_without_record(name, shim, grace.unwrap_or(own)).await;
+        }
         let _lock = self.lock(name, &folder, "ending it", own.duration() + PATIENCE).await?;
         let logs = self.logs(&sight.entry).ok_or_else(|| super::not_found(name))?;
         let solo = Solo { folder: &folder, run, plan: &plan, logs };
@@ -84,6 +82,13 @@ impl Fleet {
         }
     }
 
+    /// Ends a worker whose record somebody removed, through its shim.
+    async fn end_without_record(&self, name: &str, shim: &ProcessId, grace: Span) -> Result<Ended> {
+        let gone = stranger::end_process(shim, grace.duration(), shim::KILL).await;
+        self.is_gone(name, gone)?;
+        Ok(Ended::Now(Some(WorkerEnd { exit: Exit::plain(Status::Lost), ending: Ending::Lost, at: clock::now().wall })))
+    }
+
     async fn end_stranger(&self, sight: &Sight, grace: Option<Span>) -> Result<Ended> {
         let grace = grace.unwrap_or(DEFAULT_GRACE).duration();
         let gone = match (&sight.entry.tmux, &sight.pane) {
@@ -91,20 +96,44 @@ impl Fleet {
                 stranger::end_window(&Server::new(window.socket.as_deref()), pane, grace).await
             }
             _ => match stranger::process(&sight.entry) {
-                Some(id) => stranger::end_process(&id, grace).await,
+                Some(id) => stranger::end_process(&id, grace, Signal::SIGKILL).await,
                 None => return Ok(Ended::Before),
             },
         };
-        let name = &sight.entry.name;
+        self.is_gone(&sight.entry.name, gone).map(|()| Ended::Now(None))
+    }
+
+    fn is_gone(&self, name: &str, gone: io::Result<bool>) -> Result<()> {
         match gone.map_err(|error| Trouble::of_io(format!("cannot end worker '{name}'"), &error))? {
-            true => Ok(Ended::Now(None)),
+            true => Ok(()),
             false => Err(Trouble::failed(format!("worker '{name}' cannot be ended: it is stuck in the kernel"))),
+        }
+    }
+
+    /// Has the worker of `entry` for ourselves: it does not run, and as long as the claim is held nobody starts it again.
+    pub(super) async fn claim(&self, entry: &Entry) -> Result<Claim> {
+        let run = entry.run.as_ref().map(|run| self.home.worker(run)).filter(|run| run.path().is_dir());
+        let lock = match &run {
+            Some(run) => Some(self.lock(&entry.name, run, "putting it away", PATIENCE).await?),
+            None => None,
+        };
+        let state = self.registry.read()?.state;
+        match state.find(&entry.name).is_some_and(|now| is_same(now, entry)) {
+            true => Ok(Claim { _lock: lock }),
+            false => Err(changed(&entry.name)),
         }
     }
 
     /// Removes the worktree of a worker that does not run. Uncommitted or unmerged work is refused, unless `force`.
     pub async fn remove_worktree(&self, entry: &Entry, force: bool) -> Result<Option<Cleaned>> {
+        let _claim = self.claim(entry).await?;
+        self.remove_claimed_worktree(entry, force).await
+    }
+
+    /// The same for a worker that was claimed before.
+    pub(super) async fn remove_claimed_worktree(&self, entry: &Entry, force: bool) -> Result<Option<Cleaned>> {
         let Some(tree) = &entry.worktree else { return Ok(None) };
+        self.refuse_loop_in(&tree.path)?;
         let repository = match worktree::repository(&tree.base_repo).await {
             Ok(repository) => repository,
             Err(GitError::NoRepository { .. } | GitError::Path { .. }) => return without_repository(&entry.name, tree),
@@ -118,6 +147,29 @@ impl Fleet {
         Ok(Some(Cleaned { kept_branch: (!removed.branch).then(|| tree.branch.clone()) }))
     }
 
+    /// Refuses where the removal of a worker's worktree would lose work.
+    pub(super) async fn refuse_unsaved(&self, entry: &Entry) -> Result<()> {
+        let Some(tree) = entry.worktree.as_ref().filter(|tree| tree.path.exists()) else { return Ok(()) };
+        let work = worktree::work_in(&tree.path).await.map_err(spawn::of_git)?;
+        match work.is_none() {
+            true => Ok(()),
+            false => Err(spawn::of_git(GitError::Unsaved { path: tree.path.clone(), work: Box::new(work) })),
+        }
+    }
+
+    /// A loop may be at work in a worktree whose worker ended.
+    fn refuse_loop_in(&self, tree: &Path) -> Result<()> {
+        let lock = tree.canonicalize().map(|real| self.home.tree_lock(&real));
+        match lock.and_then(|lock| lock::holder(&lock)) {
+            Ok(Some(by)) => {
+                let message = format!("a loop runs in {} (pid {})", tree.display(), by.process.pid);
+                Err(Trouble::failed(message).kind(Kind::Held).hint("end it first: swarm loop stop"))
+            }
+            // Nobody; or there is no folder.
+            Ok(None) | Err(_) => Ok(()),
+        }
+    }
+
     /// Takes a worker that does not run out of the registry, with its logs and its run; its worktree first, if it is to go.
     pub async fn clean(&self, sight: &Sight, tree: Option<RemoveTree>) -> Result<Cleaned> {
         let entry = &sight.entry;
@@ -125,12 +177,13 @@ impl Fleet {
             return Err(Trouble::failed(format!("cannot clean running worker '{}'", entry.name))
                 .hint(format!("end it first: swarm kill {}", entry.name)));
         }
+        let _claim = self.claim(entry).await?;
         let cleaned = match tree {
-            Some(RemoveTree { force }) => self.remove_worktree(entry, force).await?,
+            Some(RemoveTree { force }) => self.remove_claimed_worktree(entry, force).await?,
             None => None,
         };
         let removed = self.update(|state| {
-            let same = state.find(&entry.name).is_some_and(|now| now.run == entry.run && now.status == Standing::Stopped);
+            let same = state.find(&entry.name).is_some_and(|now| is_same(now, entry));
             if same {
                 // First, and under the lock: the next worker of that name must not find them.
                 self.remove_logs(entry);
@@ -139,8 +192,7 @@ impl Fleet {
             same
         })?;
         if !removed {
-            return Err(Trouble::failed(format!("worker '{}' was changed by somebody else meanwhile", entry.name))
-                .kind(Kind::Held));
+            return Err(changed(&entry.name));
         }
         if let Some(run) = &entry.run {
             undo::remove_run(&self.home.worker(run));
@@ -150,11 +202,21 @@ impl Fleet {
 
     fn remove_logs(&self, entry: &Entry) {
         for log in self.logs(entry).iter().flat_map(|logs| logs.all()) {
-            if let Err(error) = crate::host::files::remove(&log) {
+            if let Err(error) = files::remove(&log) {
                 self.warn(format!("{} is left: {error}", log.display()));
             }
         }
     }
+}
+
+/// A worker that does not run, and that nobody else starts again, cleans or ends.
+pub(super) struct Claim {
+    _lock: Option<Lock>,
+}
+
+/// Does the registry still mean the same life of the worker, and is that over?
+fn is_same(now: &Entry, entry: &Entry) -> bool {
+    now.is_same_life(entry) && now.status == Noted::Stopped
 }
 
 /// The repository was removed, and no git can say what would be lost: what still stands there is left to a person.
@@ -174,5 +236,8 @@ pub struct RemoveTree {
     pub force: bool,
 }
 
-/// Open files that it takes to end one worker, with room for our own.
+/// Open files that it takes to end one worker, with some to spare.
 const FILES_EACH: usize = 16;
+
+/// Those that we have open all the time.
+const OUR_FILES: usize = 16;

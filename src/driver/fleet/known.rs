@@ -1,7 +1,6 @@
 //! Where things of workers may be beside the state folder: repositories and tmux servers, by all that the entries say.
 
 use crate::host::git::worktree::{self, Repo};
-use crate::host::words::shell;
 use crate::model::Entry;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,13 +18,4 @@ pub(super) async fn repositories(entries: &[Entry], here: Option<&Path>) -> Vec<
         }
     }
     repositories
-}
-
-/// How a person calls that tmux server.
-pub(super) fn tmux(socket: Option<&str>) -> String {
-    match socket {
-        Some(path) if path.contains('/') => format!("tmux -S {}", shell(path.as_ref())),
-        Some(name) => format!("tmux -L {}", shell(name.as_ref())),
-        None => "tmux".to_owned(),
-    }
 }

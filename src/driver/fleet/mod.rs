@@ -11,6 +11,7 @@
 //! | before the launch | an entry whose run was never started, its lock free | undoes what the spawn had noted |
 //! | before the name was reserved | a run that no entry names, and no process that made it | removes it |
 //! | after the launch | an entry whose run's shim lives | fills in what the entry lacks |
+//! | while a worker was started again | the same, and the run before, that nobody names | undoes the spawn; the worker is as it was |
 //! | while a worker was ended | a run with an open attempt, its lock free | judges and records the end, or goes on |
 
 mod close;
@@ -44,6 +45,7 @@ use crate::host::lock::{Lock, Taken};
 use crate::journal::{Home, Registry, Repair, RunFolder, State, WorkerLogs};
 use crate::model::{Entry, RunId, Span, WorkerName};
 use std::cell::RefCell;
+use std::io;
 use std::time::Duration;
 
 /// How long a command waits for another one that is busy with the same worker, beyond that worker's own grace.
@@ -148,6 +150,8 @@ impl Fleet {
         match Lock::try_take(&path, note) {
             Ok(Taken::Ours(lock)) => Ok(Some(lock)),
             Ok(Taken::Held(_)) => Ok(None),
+            // Somebody was faster, and removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Trouble::of_io(format!("cannot lock {}", path.display()), &error)),
         }
     }
@@ -161,9 +165,16 @@ impl Fleet {
                 let by = holder.map_or_else(String::new, |by| format!(" (pid {}: {})", by.process.pid, by.note));
                 Err(Trouble::failed(format!("another command is busy with worker '{name}'{by}")).kind(Kind::Held))
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(changed(name)),
             Err(error) => Err(Trouble::of_io(format!("cannot lock {}", path.display()), &error)),
         }
     }
+}
+
+/// What a command found is not so any more.
+fn changed(name: &str) -> Trouble {
+    let message = format!("worker '{name}' was changed by somebody else meanwhile");
+    Trouble::failed(message).kind(Kind::Held).hint("look at it again: swarm ls")
 }
 
 /// `worker 'N' not found`.

@@ -3,13 +3,12 @@
 //! is. What is lost for good is only what somebody wrote into the file by hand.
 
 use super::plan::WorkerPlan;
-use crate::engine::SoloPlan;
-use crate::journal::{Home, RunFolder};
 use crate::host::{clock, process};
+use crate::journal::{Home, RunFolder};
 use crate::model::worker::written_time;
-use crate::model::{AttemptId, Entry, Handle, RunId, Standing as Noted, Window, WorkerName};
+use crate::model::{Entry, Handle, RunId, Standing as Noted, Window, WorkerName};
 use crate::runtime::process::{Standing, is_held as holds, standing};
-use crate::runtime::tmux::{Pane, Server};
+use crate::runtime::tmux::{self, Pane, Server};
 use serde_json::Map;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -45,8 +44,8 @@ fn entry_of<'a>(run: &RunFolder, panes: impl FnOnce() -> &'a [Pane]) -> Option<E
 /// What the process of a worker that lives, and its window, say of it.
 fn living<'a>(run: &RunFolder, panes: impl FnOnce() -> &'a [Pane]) -> Option<Entry> {
     let Standing::Alive(handle) = stands(run) else { return None };
-    let (id, Handle::Process { worker, .. }) = (id_of(run), &handle);
-    let pane = panes().iter().find(|pane| pane.run.as_deref() == Some(&id.0));
+    let (id, Handle::Process { shim, worker }) = (id_of(run), &handle);
+    let pane = tmux::find(panes(), &id.0, shim.pid);
     let told = pane.and_then(|pane| pane.worker.clone());
     let name = told.or_else(|| process::variable(worker.pid, "SWARM_WORKER"))?;
     let began = process::started(worker).unwrap_or(clock::now().wall);
@@ -86,19 +85,17 @@ fn window(pane: &Pane) -> Window {
 
 /// Does somebody hold the record of the only attempt of a worker's run? What cannot be read is looked at closer.
 pub(super) fn is_held(run: &RunFolder) -> bool {
-    holds(run.path(), &attempt(run).folder()).unwrap_or(false)
+    holds(run.path(), ATTEMPT).unwrap_or(false)
 }
 
 /// How the only attempt of a worker's run stands.
 pub(super) fn stands(run: &RunFolder) -> Standing {
     // What cannot be read says nothing of a worker: it is looked at again by the next command.
-    standing(run.path(), &attempt(run).folder()).unwrap_or(Standing::Starting)
+    standing(run.path(), ATTEMPT).unwrap_or(Standing::Starting)
 }
 
-/// The only attempt of a worker's run.
-fn attempt(run: &RunFolder) -> AttemptId {
-    AttemptId { run: id_of(run), task: SoloPlan::task(), number: 1, tries: 1 }
-}
+/// The folder of the only attempt of a worker's run: the first try of the first iteration.
+const ATTEMPT: &str = "1.1";
 
 /// The id of a worker's run is its folder's name.
 pub(super) fn id_of(run: &RunFolder) -> RunId {
@@ -112,4 +109,3 @@ pub(super) fn fill_in(entry: &mut Entry, handle: &Handle) {
     entry.shim = Some(shim.clone());
     entry.worker = Some(worker.clone());
 }
-

@@ -15,6 +15,10 @@ impl Fleet {
     pub async fn respawn(&self, sight: &Sight, clean_first: bool, force: bool) -> Result<Spawned> {
         let spawn = self.as_before(&sight.entry)?;
         let mut entry = sight.entry.clone();
+        if clean_first && !force {
+            // Before it is ended: for what is refused nobody shall have to end.
+            self.refuse_unsaved(&entry).await?;
+        }
         if sight.is_live() {
             let ended = self.end(std::slice::from_ref(sight), None).await.pop();
             if let Ended::Now(Some(end)) = ended.unwrap_or(Ok(Ended::Before))? {
@@ -22,8 +26,9 @@ impl Fleet {
             }
         }
         entry.status = Standing::Stopped;
+        let _claim = self.claim(&entry).await?;
         if clean_first {
-            self.remove_worktree(&entry, force).await?;
+            self.remove_claimed_worktree(&entry, force).await?;
         }
         let spawned = self.spawn_again(&spawn, &entry).await?;
         if let Some(old) = &entry.run {
@@ -41,14 +46,12 @@ impl Fleet {
             name,
             cmd: entry.cmd.clone(),
             cwd: worktree.map_or_else(|| entry.cwd.clone().into(), |tree| tree.base_repo.clone()),
-            tmux: entry.tmux.as_ref().map(|window| TmuxWish {
-                session: Some(window.session.clone()),
-                socket: window.socket.clone(),
-            }),
-            worktree: worktree.map(|tree| WorktreeWish {
-                branch: tree.branch.clone(),
-                place: TreePlace::At(tree.path.clone()),
-            }),
+            tmux: entry
+                .tmux
+                .as_ref()
+                .map(|window| TmuxWish { session: Some(window.session.clone()), socket: window.socket.clone() }),
+            worktree: worktree
+                .map(|tree| WorktreeWish { branch: tree.branch.clone(), place: TreePlace::At(tree.path.clone()) }),
             tags: entry.tags.clone(),
             env: self.kept_environment(entry)?,
             metadata: entry.metadata.clone(),
@@ -65,8 +68,14 @@ impl Fleet {
             return Ok(Vec::new());
         };
         let path = self.home.worker(run).environment();
-        environment::kept(&path)
-            .map_err(|error| Trouble::of_io(format!("cannot read the environment in {}", path.display()), &error))
+        let kept = environment::kept(&path)
+            .map_err(|error| Trouble::of_io(format!("cannot read the environment in {}", path.display()), &error))?;
+        let is_kept = |name: &&str| kept.iter().any(|(kept, _)| kept.to_string_lossy() == **name);
+        let lost: Vec<&str> = entry.env.keys().map(String::as_str).filter(|name| !is_kept(name)).collect();
+        if !lost.is_empty() {
+            self.warn(format!("the values of {} are lost: {} is gone or damaged", lost.join(", "), path.display()));
+        }
+        Ok(kept)
     }
 
     fn grace(&self, entry: &Entry) -> Span {

@@ -57,28 +57,52 @@ pub(super) fn interrupted(signal: i32) -> Trouble {
 pub(super) struct UntilLaunched<'a> {
     signals: &'a mut Signals,
     launched: Rc<Notify>,
-    /// A signal came.
-    ending: bool,
+    stage: Stage,
 }
 
-impl<'a> UntilLaunched<'a> {
-    /// `launched` is notified when the worker is.
-    pub(super) fn new(signals: &'a mut Signals, launched: Rc<Notify>) -> UntilLaunched<'a> {
-        UntilLaunched { signals, launched, ending: false }
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It is being launched.
+    Launching,
+    /// It runs.
+    Launched,
+    /// A signal came: its end is waited for.
+    Stopping,
+}
+
+impl UntilLaunched<'_> {
+    /// `launched` tells when it runs.
+    pub(super) fn new(signals: &mut Signals, launched: Rc<Notify>) -> UntilLaunched<'_> {
+        UntilLaunched { signals, launched, stage: Stage::Launching }
+    }
+
+    fn stop(&mut self, signal: i32) -> Order {
+        self.stage = Stage::Stopping;
+        Order::Ask(Ask::Stop { signal, at_once: true })
     }
 }
 
 impl Orders for UntilLaunched<'_> {
     async fn next(&mut self) -> Order {
-        tokio::select! {
-            biased;
-            signal = self.signals.next() => {
-                self.ending = true;
-                Order::Ask(Ask::Stop { signal, at_once: true })
+        if self.stage == Stage::Launching {
+            tokio::select! {
+                biased;
+                signal = self.signals.next() => return self.stop(signal),
+                () = self.launched.notified() => self.stage = Stage::Launched,
             }
-            // What is launched after a signal is being ended: left now it would pass for a worker that runs.
-            () = self.launched.notified(), if !self.ending => Order::Leave,
         }
+        if self.stage == Stage::Launched {
+            // Nobody listened while tmux was asked: what came meanwhile is heard once the event loop has turned.
+            tokio::task::yield_now().await;
+            tokio::select! {
+                biased;
+                signal = self.signals.next() => return self.stop(signal),
+                () = std::future::ready(()) => return Order::Leave,
+            }
+        }
+        let signal = self.signals.next().await;
+        self.stop(signal)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::driver::real::{FactsFile, RealClock};
 use crate::driver::recover::{self, Known};
 use crate::driver::seams::{Audience, Order, Orders};
 use crate::driver::{Driver, Outcome, Parts};
-use crate::engine::{Ask, Board, Input, SoloPlan, Stamped, board::Open};
+use crate::engine::{Ask, Board, Fact, Input, SoloPlan, Stamped, board::Open};
 use crate::host::{clock, process};
 use crate::journal::{FileJournal, RunFolder, WorkerLogs};
 use crate::model::{AttemptId, Ending, Exit, Handle, RunEnding, RunId, Sign, Span, Status, WorkerEnd};
@@ -71,23 +71,22 @@ impl Solo<'_> {
             runtime: runtime.map_err(lost)?,
             journal: FactsFile::new(journal),
             clock: RealClock::new().map_err(lost)?,
-            workspace: self.space(env).map_err(lost)?,
-            audience: Witness { launched: Some(launched.clone()) },
+            workspace: self.space(Some(env)).map_err(lost)?,
+            audience: Witness { launched: Some(launched.clone()), handle: None },
             orders: UntilLaunched::new(signals, launched),
         };
         let mut driver = Driver::new(SoloPlan, Board::default(), parts);
         let boot_id = process::boot_id().map_err(lost)?.to_owned();
         let begin = Input::Begin { run: self.run.clone(), policy: self.plan.policy.clone(), boot_id };
         match driver.run(begin).await {
-            Outcome::Left => {
-                let handle = driver.board().open.values().find_map(|open| open.launched.clone());
-                let (_, handle) = handle.ok_or_else(|| lost(io::Error::other("it was left before it was launched")))?;
+            // Also one that has ended by now: it was launched, and what became of it is recorded.
+            Outcome::Left | Outcome::Finished(RunEnding::WorkerEnded) => {
+                let handle = driver.audience().handle.take();
+                let handle = handle.ok_or_else(|| lost(io::Error::other("it was left before it was launched")))?;
                 Ok(Launched { handle, window: driver.runtime().opened().cloned() })
             }
             Outcome::Finished(RunEnding::CannotLaunch { error }) => Err(NotLaunched::Failed(error)),
-            Outcome::Finished(RunEnding::Stopped { signal }) => {
-                Err(NotLaunched::Interrupted(signal))
-            }
+            Outcome::Finished(RunEnding::Stopped { signal }) => Err(NotLaunched::Interrupted(signal)),
             Outcome::Finished(ending) => Err(lost(io::Error::other(format!("it ended at once: {ending:?}")))),
             Outcome::CannotWrite(error) => Err(NotLaunched::CannotWrite(error)),
             Outcome::CannotFollow(_, error) => Err(lost(error)),
@@ -117,8 +116,8 @@ impl Solo<'_> {
             runtime: ProcessRuntime::to_the_end(self.folder.path())?,
             journal,
             clock: RealClock::new()?,
-            workspace: self.space(Vec::new())?,
-            audience: Witness { launched: None },
+            workspace: self.space(None)?,
+            audience: Witness { launched: None, handle: None },
             orders: Nobody,
         };
         let mut driver = Driver::new(SoloPlan, board, parts);
@@ -133,7 +132,7 @@ impl Solo<'_> {
         }
     }
 
-    fn space(&self, env: Vec<Change>) -> io::Result<WorkerSpace> {
+    fn space(&self, env: Option<Vec<Change>>) -> io::Result<WorkerSpace> {
         WorkerSpace::new(self.plan.clone(), self.logs.clone(), env)
     }
 
@@ -161,6 +160,8 @@ fn end_of(board: &Board) -> Option<WorkerEnd> {
 /// Nobody is told of a single worker's facts; who launches it waits for one of them.
 struct Witness {
     launched: Option<Rc<Notify>>,
+    /// Where it was launched.
+    handle: Option<Handle>,
 }
 
 impl Audience for Witness {
@@ -170,10 +171,12 @@ impl Audience for Witness {
 
     fn closed(&mut self, _attempt: &AttemptId) {}
 
-    fn facts(&mut self, board: &Board, _facts: &[Stamped]) {
-        let launched = board.open.values().any(|open| open.launched.is_some());
-        if let Some(notify) = self.launched.as_ref().filter(|_| launched) {
-            notify.notify_one();
+    fn facts(&mut self, _board: &Board, facts: &[Stamped]) {
+        for stamped in facts {
+            if let Fact::AttemptLaunched { handle, .. } = &stamped.fact {
+                self.handle = Some(handle.clone());
+                self.launched.iter().for_each(|launched| launched.notify_one());
+            }
         }
     }
 }

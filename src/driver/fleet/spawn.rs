@@ -6,15 +6,16 @@ use super::plan::WorkerPlan;
 use super::signals::{Signals, interrupted};
 use super::solo::{NotLaunched, Solo};
 use super::undo::{self, Intent};
-use super::{Fleet, Kind, Result, Trouble};
+use super::{Fleet, Kind, Result, Trouble, changed};
 use crate::host::git::worktree::{self, Repo};
 use crate::host::lock::Lock;
 use crate::host::{clock, failpoint};
-use crate::journal::{FileJournal, RunFolder, RunRecord, WorkerLogs, run};
+use crate::journal::{FileJournal, Home, RunFolder, RunRecord, WorkerLogs, run};
 use crate::model::worker::written_time;
 use crate::model::{Entry, RunId, Span, Standing, Window, WorkerName, Worktree};
 use crate::runtime::process::Spot;
 use crate::runtime::tmux::{Opened, Server, check_session};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,12 +44,27 @@ pub struct Spawn {
 }
 
 /// Where a window is to be.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TmuxWish {
     /// The session; else one that belongs to the state folder.
     pub session: Option<String>,
     /// The server's socket: a name, or a path with a `/`.
     pub socket: Option<String>,
+}
+
+impl TmuxWish {
+    /// The window of that name that it means, as far as it is known before it is opened.
+    pub fn window(&self, home: &Home, name: &str) -> Window {
+        Window {
+            session: self.session.clone().unwrap_or_else(|| home.session()),
+            window: name.to_owned(),
+            socket: self.socket.clone(),
+            window_id: None,
+            pane_id: None,
+            made_session: None,
+            other: Map::new(),
+        }
+    }
 }
 
 /// The worktree that is wished for.
@@ -104,7 +120,7 @@ impl Fleet {
     async fn draft(&self, spawn: &Spawn) -> Result<Draft> {
         if let Some(wish) = &spawn.tmux {
             let version = Server::new(wish.socket.as_deref()).version();
-            let failed = |error| Trouble::failed(format!("failed to create tmux window: {error}"));
+            let failed = |error| Trouble::failed(format!("{NO_WINDOW}: {error}"));
             version.map_err(failed)?;
             wish.session.as_deref().map_or(Ok(()), check_session).map_err(|error| failed(error).kind(Kind::Usage))?;
         }
@@ -139,7 +155,7 @@ impl Fleet {
             cwd: cwd.to_owned(),
             env: spawn.env.iter().map(|(name, _)| (name.to_string_lossy().into_owned(), String::new())).collect(),
             tags: spawn.tags.clone(),
-            tmux: spawn.tmux.as_ref().map(|wish| self.window(&spawn.name, wish)),
+            tmux: spawn.tmux.as_ref().map(|wish| wish.window(&self.home, spawn.name.as_str())),
             worktree: tree,
             pid: None,
             metadata: spawn.metadata.clone(),
@@ -152,23 +168,12 @@ impl Fleet {
         Ok(Draft { id, entry, repository })
     }
 
-    fn window(&self, name: &WorkerName, wish: &TmuxWish) -> Window {
-        Window {
-            session: wish.session.clone().unwrap_or_else(|| self.home.session()),
-            window: name.to_string(),
-            socket: wish.socket.clone(),
-            window_id: None,
-            pane_id: None,
-            made_session: None,
-            other: Map::new(),
-        }
-    }
-
     /// From the draft to the running worker.
     async fn start(&self, spawn: &Spawn, draft: Draft, take: &Take<'_>) -> Result<Spawned> {
         let mut signals = Signals::listen()?;
         let folder = self.home.worker(&draft.id);
-        let made = self.make_run(spawn, &draft, &folder, take)?;
+        // Until all is done or undone nobody else takes the run for one whose spawn died.
+        let MadeRun { lock: _lock, journal, plan } = self.make_run(spawn, &draft, &folder, take)?;
         if let Err(trouble) = self.reserve(&draft.entry, take) {
             // It may stand there all the same: what failed may have been to make it last. What cannot be given back now is
             // found by the next command.
@@ -177,15 +182,15 @@ impl Fleet {
             return Err(trouble);
         }
         let logs = self.home.worker_logs(&spawn.name);
-        // Whatever stands in them afterwards is of this spawn.
         let new_logs: Vec<PathBuf> = logs.all().into_iter().filter(|log| !log.exists()).collect();
-        let begun = self.begin(spawn, &draft, &folder, made, &logs, &mut signals).await;
+        let solo = Solo { folder: &folder, run: &draft.id, plan: &plan, logs: logs.clone() };
+        let begun = self.begin(spawn, &draft, &solo, journal, &mut signals).await;
         match begun {
             Ok(spawned) => Ok(spawned),
             Err(trouble) => {
                 self.warn("spawn failed, cleaning up partial state".to_owned());
-                undo::died(&folder, Some(&logs)).await.into_iter().for_each(|left| self.warn(left));
-                new_logs.iter().filter_map(|log| undo::remove_log(log)).for_each(|left| self.warn(left));
+                let left = undo::died(&folder, Some(&logs)).await.into_iter().chain(undo::remove_logs(&new_logs));
+                left.for_each(|left| self.warn(left));
                 if let Err(error) = self.release(&draft.entry, take) {
                     self.warn(format!("worker '{}' is left in the registry ({error}); try `swarm ls`", spawn.name));
                 } else {
@@ -230,7 +235,7 @@ impl Fleet {
         let locked = locked.and_then(|journal| {
             let lock = self.try_lock(folder, "spawning it")?;
             let lock = lock.ok_or_else(|| Trouble::failed("somebody else holds a run that was just made"))?;
-            Ok(MadeRun { _lock: lock, journal, plan })
+            Ok(MadeRun { lock, journal, plan })
         });
         locked.inspect_err(|_| undo::remove_run(folder))
     }
@@ -240,7 +245,7 @@ impl Fleet {
         let reserved = self.update(|state| match take {
             Take::Name => state.insert(entry.clone()),
             Take::Place(before) => match state.find_mut(&before.name) {
-                Some(place) if place.run == before.run && place.status == Standing::Stopped => {
+                Some(place) if place.is_same_life(before) && place.status == Standing::Stopped => {
                     *place = entry.clone();
                     true
                 }
@@ -252,10 +257,7 @@ impl Fleet {
         match (reserved, take) {
             (true, _) => Ok(()),
             (false, Take::Name) => Err(already_exists(&entry.name)),
-            (false, Take::Place(_)) => {
-                let message = format!("worker '{}' was changed by somebody else meanwhile", entry.name);
-                Err(Trouble::failed(message).kind(Kind::Held).hint("look at it again: swarm status"))
-            }
+            (false, Take::Place(_)) => Err(changed(&entry.name)),
         }
     }
 
@@ -280,21 +282,24 @@ impl Fleet {
         &self,
         spawn: &Spawn,
         draft: &Draft,
-        folder: &RunFolder,
-        made: MadeRun,
-        logs: &WorkerLogs,
+        solo: &Solo<'_>,
+        journal: FileJournal,
         signals: &mut Signals,
     ) -> Result<Spawned> {
         let mut entry = draft.entry.clone();
         if let (Some(tree), Some(repository)) = (&mut entry.worktree, &draft.repository) {
-            let added = signals.interrupt(add_worktree(repository, tree, folder)).await?;
+            let added = signals.interrupt(add_worktree(repository, tree, solo.folder)).await?;
             tree.made_branch = Some(tree.made_branch.unwrap_or(false) || added.made.branch.is_some());
         }
         let at = |error: std::io::Error| Trouble::of_io("failed to spawn process", &error);
         let env = environment::changes(spawn.name.as_str(), &draft.id, &spawn.env).map_err(at)?;
-        let solo = Solo { folder, run: &draft.id, plan: &made.plan, logs: logs.clone() };
-        let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, logs));
-        let launched = solo.launch(made.journal, env, spot, signals).await;
+        let spot = entry.tmux.as_ref().map(|window| spot(window, &draft.id, &entry, &solo.logs));
+        let launched = solo.launch(journal, env, spot, signals).await;
+        let launched = launched.inspect_err(|why| {
+            if entry.tmux.is_some() && !is_of_window(why) {
+                undo::await_pane_log(&solo.logs);
+            }
+        });
         let launched = launched.map_err(not_launched)?;
         super::rebuild::fill_in(&mut entry, &launched.handle);
         if let (Some(window), Some(opened)) = (&mut entry.tmux, &launched.window) {
@@ -305,9 +310,12 @@ impl Fleet {
             if let Err(error) = solo.finish(Some(Span::ZERO)).await {
                 self.warn(format!("worker '{}' could not be ended: {error}", spawn.name));
             }
+            if entry.tmux.is_some() {
+                undo::await_pane_log(&solo.logs);
+            }
             return Err(trouble.while_doing("failed to save state"));
         }
-        undo::keep(folder);
+        undo::keep(solo.folder);
         Ok(Spawned { entry })
     }
 
@@ -346,7 +354,7 @@ enum Take<'a> {
 
 /// A run's folder that was just made, and is ours.
 struct MadeRun {
-    _lock: Lock,
+    lock: Lock,
     journal: FileJournal,
     plan: WorkerPlan,
 }
@@ -379,11 +387,17 @@ fn know(window: &mut Window, opened: &Opened) {
     window.made_session = Some(opened.made_session);
 }
 
+/// How the error of a window that could not be opened begins.
+const NO_WINDOW: &str = "failed to create tmux window";
+
+fn is_of_window(why: &NotLaunched) -> bool {
+    matches!(why, NotLaunched::Failed(error) if error.starts_with(NO_WINDOW))
+}
+
 fn not_launched(why: NotLaunched) -> Trouble {
     let what = "failed to spawn process";
     match why {
-        // It says itself that the window failed.
-        NotLaunched::Failed(error) if error.starts_with("failed to ") => Trouble::failed(error),
+        NotLaunched::Failed(error) if error.starts_with(NO_WINDOW) => Trouble::failed(error),
         NotLaunched::Failed(error) => {
             let trouble = Trouble::failed(format!("{what}: {error}"));
             match why_not_executed(&error) {
@@ -400,23 +414,32 @@ fn not_launched(why: NotLaunched) -> Trouble {
 /// What the kernel's words mean for a program that is to be executed.
 fn why_not_executed(error: &str) -> Option<&'static str> {
     const HINTS: [(&str, &str); 3] = [
-        (": No such file or directory", "it must be on the PATH here, or a path; of a script also the program behind #! must exist"),
+        (
+            ": No such file or directory",
+            "it must be on the PATH here, or a path; of a script also the program behind #! must exist",
+        ),
         (": Permission denied", "it must be a file that may be executed: chmod +x"),
         (": Exec format error", "a script needs a first line like #!/bin/sh"),
     ];
-    HINTS.into_iter().find(|(words, _)| error.starts_with("cannot start ") && error.ends_with(words)).map(|(_, hint)| hint)
+    HINTS
+        .into_iter()
+        .find(|(words, _)| error.starts_with("cannot start ") && error.ends_with(words))
+        .map(|(_, hint)| hint)
 }
 
 fn already_exists(name: &str) -> Trouble {
-    Trouble::failed(format!("worker '{name}' already exists"))
-        .hint(format!("`swarm status {name}` shows it; `swarm respawn {name}` starts it again; `swarm clean {name}` frees the name"))
+    Trouble::failed(format!("worker '{name}' already exists")).hint(format!(
+        "`swarm status {name}` shows it; `swarm respawn {name}` starts it again; `swarm clean {name}` frees the name"
+    ))
 }
 
 /// An error of git in our words.
 pub(super) fn of_git(error: worktree::GitError) -> Trouble {
     let trouble = Trouble::failed(error.to_string());
     match error {
-        worktree::GitError::Unsaved { .. } => trouble.hint("commit, merge or push it, or give --force-dirty to lose it"),
+        worktree::GitError::Unsaved { .. } => {
+            trouble.hint("commit, merge or push it, or give --force-dirty to lose it")
+        }
         worktree::GitError::NoRepository { .. } => trouble.hint("change into one, or leave --worktree out"),
         _ => trouble,
     }

@@ -5,11 +5,13 @@
 //! remains of a spawn that was killed knows what it may remove.
 
 use super::{Result, Trouble};
-use crate::host::files;
 use crate::host::git::worktree::{self, Added};
+use crate::host::{files, pane_log};
 use crate::journal::{RunFolder, WorkerLogs};
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a spawn is about to make outside of the state folder.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,15 +63,32 @@ async fn remove_worktree(intent: &Intent) -> Vec<String> {
     left.into_iter().map(|left| format!("{} is left; remove it with: {}", left.what, left.command)).collect()
 }
 
+/// Waits until the log of a window that was just opened and closed again is complete: who writes it may be slower than we
+/// are, and would make it when it was removed.
+pub(super) fn await_pane_log(logs: &WorkerLogs) {
+    let log = logs.out();
+    // In vain: then an empty log may be left.
+    let _ = pane_log::begun(&log, LATE).and_then(|_| pane_log::settled(&log, LATE));
+}
+
+/// A pane's log begins and ends within milliseconds of its pane.
+const LATE: Duration = Duration::from_secs(1);
+
 /// A log without a byte was made by this spawn, or is of no use to anybody.
 fn remove_empty(log: &Path) -> Option<String> {
     let empty = log.metadata().is_ok_and(|log| log.is_file() && log.len() == 0);
-    if empty { remove_log(log) } else { None }
+    let removed = if empty { files::remove(log) } else { Ok(()) };
+    removed.err().map(|error| left_log(log, &error))
 }
 
-/// Removes a log if it is there; what is left, in words.
-pub(super) fn remove_log(log: &Path) -> Option<String> {
-    files::remove(log).err().map(|error| format!("{} is left ({error}); remove it with: rm '{}'", log.display(), log.display()))
+/// Removes logs that this spawn made, whatever is in them.
+pub(super) fn remove_logs(made: &[PathBuf]) -> Vec<String> {
+    let left = |log: &PathBuf| files::remove(log).err().map(|error| left_log(log, &error));
+    made.iter().filter_map(left).collect()
+}
+
+fn left_log(log: &Path, error: &io::Error) -> String {
+    format!("{} is left ({error}); remove it with: rm '{}'", log.display(), log.display())
 }
 
 /// Removes the folder of a run that is nobody's any more.

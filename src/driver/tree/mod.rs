@@ -14,7 +14,9 @@ use crate::engine::Problem;
 use crate::engine::board::Open;
 use crate::host::git::{Push, Repository};
 use crate::host::{failpoint, files};
-use crate::model::{AttemptId, Boxes, Exit, Launch, LaunchError, Note, RunId, Status, Streams, Survey, Tree, Wall};
+use crate::model::{
+    AttemptId, Boxes, Exit, Launch, LaunchError, Note, RunId, Show, Status, Streams, Survey, Tree, Wall,
+};
 use logs::{Logs, Notes};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -218,7 +220,13 @@ impl Workspace for LoopTree {
             argv: (self.0.agent.argv)(open.budget),
             cwd: self.0.folder.clone(),
             env: self.environment(&open.attempt),
-            streams: Streams::Files { stdin: prompt, out: logs.raw(open.log), err: logs.words(open.log), show: None },
+            streams: Streams::Files {
+                stdin: prompt,
+                out: logs.raw(open.log),
+                err: logs.words(open.log),
+                // From the header on, which stands there already.
+                show: Some(Show { log: logs.text(open.log), from: open.text_from }),
+            },
             keep_children: self.0.keep_children,
         })
     }

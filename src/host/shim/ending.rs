@@ -317,7 +317,9 @@ impl<'a> Ending<'a> {
                 self.signal_all(Signal::SIGCONT);
                 self.phase = Phase::Asking { until: now + ASK };
             }
-            Phase::Asking { .. } | Phase::Killing { .. } if self.is_done() => self.phase = Phase::Draining { since: now },
+            Phase::Asking { .. } | Phase::Killing { .. } if self.is_done() => {
+                self.phase = Phase::Draining { since: now }
+            }
             Phase::Asking { until } if now >= until => {
                 self.signal_all(Signal::SIGKILL);
                 self.phase = Phase::Killing { until: now + UNKILLABLE };

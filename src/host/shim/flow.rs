@@ -33,8 +33,12 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// Opens what the order names. Without a window there is no terminal, and nobody who looks.
-    pub(super) fn open(streams: &Streams, tty: Option<&Tty>) -> Result<(Flow, Given), StartError> {
+    /// Opens what the order names. Without a window there is no terminal, and nobody who looks; it shows `before` until now.
+    pub(super) fn open(
+        streams: &Streams,
+        tty: Option<&Tty>,
+        before: Option<&View>,
+    ) -> Result<(Flow, Given), StartError> {
         let Streams::Files { stdin, out, err, show } = streams else {
             let tty = tty.ok_or_else(StartError::no_terminal)?;
             let [stdin, out, err] = tty.descriptors()?;
@@ -44,7 +48,7 @@ impl Flow {
         let (out_pump, out_from, out_end) = Pump::to_log(out).map_err(StartError::with("open", out))?;
         let (err_pump, err_end) = Pump::to_file_with_first_byte(err)?;
         // Nothing to look at is no reason not to work.
-        let view = show.as_deref().filter(|_| tty.is_some()).and_then(|log| View::of(log).ok());
+        let view = show.as_ref().filter(|_| tty.is_some()).and_then(|show| View::of(show, before).ok());
         let flow = Flow { pumps: vec![out_pump, err_pump], view, out_from, out_name: file_name(out) };
         Ok((flow, Given { stdin, out: out_end, err: err_end }))
     }

@@ -191,7 +191,8 @@ impl Shim {
     fn start(&self, order: File, record: &mut Writer) -> Result<Ending<'_>, StartError> {
         let order = Order::read(order)?;
         let tty = self.window.as_ref().map(|window| &window.tty);
-        let (flow, given) = Flow::open(&order.streams, tty)?;
+        let shown = self.window.as_ref().and_then(|window| window.view.as_ref());
+        let (flow, given) = Flow::open(&order.streams, tty, shown)?;
         let oom = oom::Watch::begin(self.oom_counter(&order));
         failpoint::hit("shim-before-starting")?;
         let (shim, out) = (self.ourselves.clone(), flow.out_name.clone());

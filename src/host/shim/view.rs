@@ -2,13 +2,13 @@
 //! (Ctrl-S, a tmux that is stopped) keeps nobody waiting: what it missed is left out.
 
 use crate::host::inotify::Watcher;
+use crate::model::Show;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 
 /// What is read at once.
 const CHUNK: usize = 16 * 1024;
@@ -33,14 +33,22 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Shows `log` from its present end on, on the terminal that we are in.
-    pub(super) fn of(log: &Path) -> io::Result<View> {
+    /// Shows it on the terminal that we are in. If it is what was shown before, that goes on: an attempt that is made again
+    /// writes into the same log.
+    pub(super) fn of(show: &Show, before: Option<&View>) -> io::Result<View> {
         let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let tty = OpenOptions::new().write(true).custom_flags(flags.bits()).open("/dev/tty")?;
-        let log = OpenOptions::new().read(true).custom_flags(flags.bits()).open(log)?;
-        let (at, watcher) = (log.metadata()?.len(), Watcher::new()?);
+        let log = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&show.log)?;
+        let watcher = Watcher::new()?;
         watcher.add(&log)?;
-        Ok(View { log, at, tty, watcher, blocked: false })
+        let identity = |file: &File| file.metadata().map(|file| (file.dev(), file.ino()));
+        let ours = identity(&log)?;
+        let before = before.filter(|view| identity(&view.log).is_ok_and(|other| other == ours));
+        let at = before.map_or(show.from, |view| view.at);
+        let mut view = View { log, at, tty, watcher, blocked: false };
+        // Nobody tells of what stood there before.
+        view.run()?;
+        Ok(view)
     }
 
     /// What to wait on for more.

@@ -1,12 +1,12 @@
 //! How an attempt stands, told by its record and the record's lock alone: no supervisor, no runtime, two system calls more
 //! than to open a file. So a list of hundreds of workers is one pass.
 
-use super::{attempts_folder, found, handle};
+use super::{found, handle};
 use crate::host::record;
 use crate::model::{Exit, Found, Handle, Status};
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How an attempt stands at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Standing {
 /// Does a shim, or somebody who is about to start one, hold the attempt's record? For one that is known to have been
 /// started, this alone says that it lives.
 pub fn is_held(run_folder: &Path, attempt: &str) -> io::Result<bool> {
-    match File::open(attempts_folder(run_folder)?.join(attempt).join(record::NAME)) {
+    match File::open(record_of(run_folder, attempt)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         file => record::is_held(&file?),
     }
@@ -50,8 +50,7 @@ pub fn is_held(run_folder: &Path, attempt: &str) -> io::Result<bool> {
 
 /// How the attempt in `<run folder>/attempts/<attempt>` stands.
 pub fn standing(run_folder: &Path, attempt: &str) -> io::Result<Standing> {
-    let path = attempts_folder(run_folder)?.join(attempt).join(record::NAME);
-    let file = match File::open(path) {
+    let file = match File::open(record_of(run_folder, attempt)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Never),
         file => file?,
     };
@@ -65,4 +64,8 @@ pub fn standing(run_folder: &Path, attempt: &str) -> io::Result<Standing> {
         Found::Gone => Standing::Gone,
         Found::Never => Standing::Never,
     })
+}
+
+fn record_of(run_folder: &Path, attempt: &str) -> PathBuf {
+    [run_folder, Path::new("attempts"), Path::new(attempt), Path::new(record::NAME)].iter().collect()
 }

@@ -42,12 +42,15 @@ impl Server {
     }
 }
 
+/// tmux takes no larger number, and means the visible screen by one.
+const MOST: u32 = i32::MAX as u32;
+
 fn command<'a>(target: &Target, what: Capture) -> TmuxCommand<'a> {
     let command = CapturePane::new().stdout().target_pane(target.pane_id().to_owned());
     match what {
         Capture::Screen => command.build(),
         Capture::Written => command.trailing_spaces().build(),
-        Capture::History(lines) => command.start_line(format!("-{lines}")).build(),
+        Capture::History(lines) => command.start_line(format!("-{}", lines.min(MOST))).build(),
     }
 }
 

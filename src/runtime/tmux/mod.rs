@@ -36,9 +36,9 @@ pub use target::Target;
 pub use tty::{is_canonical, refuse_long_line};
 pub use version::Version;
 
+use crate::host::order::MARK;
 use call::Answer;
 use list::List;
-use crate::host::order::MARK;
 use std::ffi::OsString;
 use std::process::Command;
 use std::time::Duration;

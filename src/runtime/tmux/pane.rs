@@ -62,10 +62,10 @@ impl Pane {
     }
 }
 
-/// The pane with this id, if it was opened for this run: after the server was started anew, another pane may have the
-/// number.
-pub fn find<'a>(panes: &'a [Pane], pane_id: &str, run: &str) -> Option<&'a Pane> {
-    panes.iter().find(|pane| pane.pane_id == pane_id && pane.run.as_deref() == Some(run))
+/// The pane that was opened for this run, and whose program is the process `program`. The options alone do not tell: tmux
+/// shows those of a window in every pane of it, also in one that a person made by splitting it.
+pub fn find<'a>(panes: &'a [Pane], run: &str, program: i32) -> Option<&'a Pane> {
+    panes.iter().find(|pane| pane.pane_pid == program && pane.run.as_deref() == Some(run))
 }
 
 /// What is asked once.
@@ -181,8 +181,9 @@ mod tests {
         assert_eq!((pane.session.as_str(), pane.window_name.as_str()), ("a b", "2:a\n9"));
         assert_eq!((pane.dead, pane.dead_status, pane.pipe, pane.session_is_ours), (true, Some(3), true, true));
         assert_eq!((pane.worker.as_deref(), pane.run.as_deref()), (Some("w"), Some("r")));
-        assert!(find(&panes, "%2", "r").is_some());
-        assert!(find(&panes, "%2", "other").is_none());
+        assert!(find(&panes, "r", 33).is_some());
+        assert!(find(&panes, "other", 33).is_none());
+        assert!(find(&panes, "r", 34).is_none(), "somebody split the window");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! tmux: is it there, do its servers answer, and can its sockets be made?
 
-use super::super::known;
 use super::Known;
 use crate::model::{Entry, Standing};
 use crate::report::doctor::Check;
+use crate::report::words;
 use crate::runtime::tmux::{Server, TmuxError};
 use nix::unistd::Uid;
 use std::collections::BTreeSet;
@@ -59,7 +59,7 @@ fn server(socket: Option<&str>) -> Check {
             Check::ok("tmux server", format!("{named} answers: {} panes, {ours} of workers", panes.len()))
         }
         Err(why) => {
-            let todo = format!("see whether it answers: {} ls", known::tmux(socket));
+            let todo = format!("see whether it answers: {} ls", words::tmux(socket));
             Check::problem("tmux server", format!("{named}: {why}"), todo)
         }
     }

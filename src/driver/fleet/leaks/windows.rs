@@ -1,11 +1,11 @@
 //! tmux windows that were opened for a run that nobody knows. Windows of other state folders look the same, and are left
 //! alone as far as they can be told apart.
 
-use super::super::known;
 use super::{Owners, is_attended};
 use crate::host::marked::{self, Owner};
 use crate::model::RunId;
 use crate::report::doctor::{Leak, LeakKind};
+use crate::report::words;
 use crate::runtime::process::live_attempts;
 use crate::runtime::tmux::{Pane, Server, TmuxError};
 
@@ -84,6 +84,6 @@ fn leak(Found { socket, pane }: &Found) -> Leak {
         kind: LeakKind::Window,
         what: format!("{} ({}:{})", pane.window_id, pane.session, pane.window_name),
         why: format!("opened for {run}, which is not known"),
-        remove: format!("{} kill-window -t {}", known::tmux(socket.as_deref()), pane.window_id),
+        remove: format!("{} kill-window -t {}", words::tmux(socket.as_deref()), pane.window_id),
     }
 }
