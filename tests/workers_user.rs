@@ -50,7 +50,8 @@ fn a_git_that_is_given_up_leaves_no_lock_to_those_who_come_after() {
     let child = "trap 'rm .git/packed-refs.lock; exit 1' TERM; touch .git/packed-refs.lock; echo >$MEET/begun; \
                  read line <>$MEET/go & wait";
     fleet.wrap("git", &format!("case \"$*\" in *worktree?add*) ({child}) & wait; exit 1;; esac\nexec $REAL \"$@\""));
-    let spawn = Started::new(fleet.before(fleet.swarm(&["spawn", "--name", "one", "--worktree", "--", "sleep", "300"])));
+    let spawn =
+        Started::new(fleet.before(fleet.swarm(&["spawn", "--name", "one", "--worktree", "--", "sleep", "300"])));
     begun.hear();
     nix::sys::signal::kill(spawn.pid, Signal::SIGINT).unwrap();
     let told = spawn.finish();
