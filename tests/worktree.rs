@@ -529,19 +529,35 @@ fn one_addition() {
     });
 }
 
+/// Runs `script` in the middle of each checkout there.
+fn in_the_middle(place: &Place, script: &str) {
+    place.git(&["config", "filter.stuck.smudge", script]);
+    std::fs::write(place.repo().join(".git/info/attributes"), "file filter=stuck\n").unwrap();
+}
+
+/// A place whose checkout is killed in the middle, with all that git started.
+async fn killed(added: impl FnOnce(&Place) -> Added) -> (Place, Added) {
+    let place = Place::new();
+    in_the_middle(&place, "kill -KILL 0");
+    let mut added = added(&place);
+    let error = add(&place.found().await, &mut added).await.unwrap_err();
+    assert!(matches!(error, GitError::Said { code: None, .. }), "{error}");
+    assert!(added.made.worktree && added.path.join(".git").exists(), "it was in the middle");
+    assert_eq!(list(&place.found().await).await.unwrap()[1].locked.as_deref(), Some("initializing"));
+    (place, added)
+}
+
 /// A place whose checkout stops in the middle, with the pipe that says so.
 fn stuck() -> (Place, tokio::net::unix::pipe::Receiver) {
     let place = Place::new();
     let fifo = place.path("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let script = format!("echo stuck >{}; sleep 600", fifo.display());
-    place.git(&["config", "filter.stuck.smudge", &script]);
-    std::fs::write(place.repo().join(".git/info/attributes"), "file filter=stuck\n").unwrap();
+    in_the_middle(&place, &format!("echo stuck >{}; sleep 600", fifo.display()));
     let pipe = tokio::net::unix::pipe::OpenOptions::new().read_write(true).open_receiver(&fifo).unwrap();
     (place, pipe)
 }
 
-/// Drops an addition in the middle of the checkout: git is killed there.
+/// Drops an addition in the middle of the checkout: git is ended there.
 async fn cut_off(place: &Place, pipe: &tokio::net::unix::pipe::Receiver, added: &mut Added) {
     let repo = place.found().await;
     tokio::select! {
@@ -557,19 +573,31 @@ fn a_dropped_addition_is_taken_back() {
         let before = place.snapshot();
         let mut added = Added::nothing(&place.path("repo-worktrees/w"), "w");
         cut_off(&place, &pipe, &mut added).await;
-        assert!(added.made.worktree && added.path.join(".git").exists(), "it was in the middle");
-        assert_eq!(list(&place.found().await).await.unwrap()[1].locked.as_deref(), Some("initializing"));
+        assert!(added.made.worktree, "nobody knows how far it came");
+        assert_eq!(list(&place.found().await).await.unwrap().len(), 1, "git itself cleared up");
         assert_eq!(undo(&place.found().await, &added).await, []);
         assert_eq!(place.snapshot(), before);
     });
 }
 
 #[test]
+fn an_addition_whose_git_was_killed_is_taken_back() {
+    isolated("an_addition_whose_git_was_killed_is_taken_back", async || {
+        let mut before = None;
+        let (place, added) = killed(|place| {
+            before = Some(place.snapshot());
+            Added::nothing(&place.path("repo-worktrees/w"), "w")
+        })
+        .await;
+        assert_eq!(undo(&place.found().await, &added).await, []);
+        assert_eq!(Some(place.snapshot()), before);
+    });
+}
+
+#[test]
 fn a_checkout_that_was_killed_is_made_again() {
     isolated("a_checkout_that_was_killed_is_made_again", async || {
-        let (place, pipe) = stuck();
-        let mut added = Added::nothing(&place.path("repo-worktrees/w"), "w");
-        cut_off(&place, &pipe, &mut added).await;
+        let (place, _) = killed(|place| Added::nothing(&place.path("repo-worktrees/w"), "w")).await;
         std::fs::remove_file(place.repo().join(".git/info/attributes")).unwrap();
         let again = place.added("w").await;
         assert_eq!((again.made.worktree, &again.made.branch), (true, &None));

@@ -189,20 +189,20 @@ fn missing_folder(path: &Path) -> Option<PathBuf> {
 async fn make_branch(repo: &Repo, added: &mut Added, start: &str) -> Result<(), GitError> {
     added.made.branch = Some(start.to_owned());
     let made = Call::new(&repo.root, &["branch", "--no-track", "--", &added.branch, start]).run().await;
-    if matches!(made, Err(GitError::Said { .. })) {
+    if matches!(made, Err(GitError::Said { code: Some(_), .. })) {
         added.made.branch = None;
     }
     made
 }
 
-/// The checkout. When git says that it failed, it has cleared away what it had made.
+/// The checkout. When git says that it failed, it has cleared away what it had made; one that was killed says nothing.
 async fn check_out(repo: &Repo, added: &mut Added, spot: &Spot) -> Result<(), GitError> {
     let forced: &[&str] = if matches!(spot, Spot::Remembered) { &["--force"] } else { &[] };
     let call = Call::new(&repo.root, &["worktree", "add"]).with_all(forced).with_all(&["--"]);
     added.made.worktree = true;
     // Where it really is: git looks at a relative or linked path from elsewhere.
     let done = call.with(real(&added.path)).with(&added.branch).within(CHECKOUT).run().await;
-    if matches!(done, Err(GitError::Said { .. })) {
+    if matches!(done, Err(GitError::Said { code: Some(_), .. })) {
         added.made.worktree = false;
     }
     done
