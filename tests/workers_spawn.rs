@@ -264,17 +264,6 @@ fn f03_what_a_worker_was_outlives_a_respawn_that_dies_and_those_who_look() {
     fleet.nobody_is_left();
 }
 
-#[test]
-fn a_worker_that_never_pauses_is_left_like_another() {
-    let fleet = Fleet::new();
-    // Not for ever: what nobody stops would fill the disk.
-    let told = fleet.spawn(&[], "one", &[], &["sh", "-c", "yes | head -c 3000000000"]);
-    assert_eq!((told.code, told.err.as_str()), (0, ""), "{told:#?}");
-    assert_eq!(fleet.standings(), [("one".into(), "running".into())], "it was not waited for");
-    fleet.ok(&["kill", "one"]);
-    fleet.nobody_is_left();
-}
-
 /// A git or tmux in front of the real one that meets the test when it is called for this.
 fn stops_at(fleet: &Fleet, program: &str, words: &str) {
     let meet = "echo $$ >$MEET/begun; read line <$MEET/go";
