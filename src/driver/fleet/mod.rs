@@ -31,6 +31,7 @@ mod stranger;
 mod sweep;
 mod trouble;
 mod undo;
+mod window;
 mod work;
 
 pub use close::{Cleaned, Ended, RemoveTree};
