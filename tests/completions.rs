@@ -90,7 +90,7 @@ fn check(complete: impl Fn(&[&str]) -> Vec<String>) {
     assert_eq!(complete(&["swarm", "kill", "api", "ap"]), ["api", "app"]);
     assert_eq!(complete(&["swarm", "clean", ""]), ["docs.v2", "gone"]);
     assert_eq!(complete(&["swarm", "status", "d"]), ["docs.v2"]);
-    assert_eq!(complete(&["swarm", "send", "app"]), ["app"]);
+    assert_eq!(complete(&["swarm", "send", "ap"]), ["app"], "only windows can be typed into");
     assert_eq!(complete(&["swarm", "ini"]), ["init"]);
     assert_eq!(complete(&["swarm", "completions", "z"]), ["zsh"]);
     assert!(!complete(&["swarm", ""]).contains(&"demo-agent".to_owned()), "a hidden verb");

@@ -6,7 +6,7 @@ use super::{Fleet, Kind, PATIENCE, Result, Trouble, changed, spawn, undo};
 use crate::host::files;
 use crate::host::git::worktree::{self, GitError};
 use crate::host::lock::{self, Lock};
-use crate::model::{Entry, Standing as Noted};
+use crate::model::{Entry, Standing as Noted, Worktree};
 use std::path::Path;
 
 /// A worker that is gone from the registry.
@@ -41,7 +41,11 @@ impl Fleet {
     pub(super) async fn remove_claimed_worktree(&self, entry: &Entry, force: bool) -> Result<Option<Cleaned>> {
         let Some(tree) = &entry.worktree else { return Ok(None) };
         self.refuse_loop_in(&tree.path)?;
-        let repository = worktree::repository(&tree.base_repo).await.map_err(spawn::of_git)?;
+        let repository = match worktree::repository(&tree.base_repo).await {
+            Ok(repository) => repository,
+            Err(GitError::NoRepository { .. } | GitError::Path { .. }) => return without_repository(&entry.name, tree),
+            Err(error) => return Err(spawn::of_git(error)),
+        };
         let made = tree.made_branch.unwrap_or(false).then_some(tree.branch.as_str());
         let removed = worktree::remove(&repository, &tree.path, made, force).await.map_err(spawn::of_git)?;
         for left in &removed.left {
@@ -120,6 +124,16 @@ pub(super) struct Claim {
 /// Does the registry still mean the same life of the worker, and is that over?
 fn is_same(now: &Entry, entry: &Entry) -> bool {
     now.is_same_life(entry) && now.status == Noted::Stopped
+}
+
+/// The repository was removed, and no git can say what would be lost: what still stands there is left to a person.
+fn without_repository(name: &str, tree: &Worktree) -> Result<Option<Cleaned>> {
+    let (path, repository) = (tree.path.display(), tree.base_repo.display());
+    match tree.path.try_exists() {
+        Ok(false) => Ok(None),
+        _ => Err(Trouble::failed(format!("the repository {repository} of the work tree {path} is gone"))
+            .hint(format!("`swarm clean {name} --no-rm-worktree` forgets the worker and leaves the work tree"))),
+    }
 }
 
 /// How a worktree is to be removed.

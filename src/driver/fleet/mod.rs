@@ -32,6 +32,7 @@ mod stranger;
 mod sweep;
 mod trouble;
 mod undo;
+mod window;
 mod work;
 
 pub use away::{Cleaned, RemoveTree};
