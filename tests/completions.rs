@@ -9,10 +9,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-/// Two workers run and one has stopped; a fourth entry is damaged.
+/// Two workers run, one of them in a window, and two have stopped, one of them unnoticed; a fifth entry is damaged.
 const STATE: &str = r#"{"version": 1, "workers": [
   {"name": "api", "status": "running"}, {"name": "docs.v2", "status": "stopped"},
-  {"name": "app", "status": "running", "later": true}, {"status": 7}]}"#;
+  {"name": "gone", "status": "running", "shim": {"pid": 1, "start_time": 1, "boot_id": "another"}},
+  {"name": "app", "status": "running", "tmux": {"later": true}}, {"status": 7}]}"#;
 
 /// A place whose `PATH` begins with the binary under test, and which has workers.
 fn site() -> Scratch {
@@ -87,9 +88,9 @@ fn is_there(shell: &str) -> bool {
 fn check(complete: impl Fn(&[&str]) -> Vec<String>) {
     assert_eq!(complete(&["swarm", "kill", ""]), ["api", "app"]);
     assert_eq!(complete(&["swarm", "kill", "api", "ap"]), ["api", "app"]);
-    assert_eq!(complete(&["swarm", "clean", ""]), ["docs.v2"]);
+    assert_eq!(complete(&["swarm", "clean", ""]), ["docs.v2", "gone"]);
     assert_eq!(complete(&["swarm", "status", "d"]), ["docs.v2"]);
-    assert_eq!(complete(&["swarm", "send", "app"]), ["app"]);
+    assert_eq!(complete(&["swarm", "send", "ap"]), ["app"], "only windows can be typed into");
     assert_eq!(complete(&["swarm", "ini"]), ["init"]);
     assert_eq!(complete(&["swarm", "completions", "z"]), ["zsh"]);
     assert!(!complete(&["swarm", ""]).contains(&"demo-agent".to_owned()), "a hidden verb");

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
 use proptest::prelude::*;
-use swarm::engine::{Ask, Board, Effect, Engine, Input, LoopPlan, Policy, Problem, Stamped, Step, Wake};
+use swarm::engine::{
+    Ask, Board, Effect, Engine, Fact, Input, LoopPlan, Planner, Policy, Problem, SoloPlan, Stamped, Step, Wake,
+};
 use swarm::model::{
     AttemptId, Boxes, Claim, Evidence, Exit, Found, Handle, LaunchError, LimitNotice, Now, Oom, Outcome, ProcessId,
-    RunId, Span, Status, Survey, Tick, Tree, Usage, Wall,
+    RunEnding, RunId, Span, Status, Survey, TaskId, Tick, Tree, Usage, Wall,
 };
 
 /// One move of the outside.
@@ -44,9 +46,29 @@ enum Answer {
     Pushed(bool),
 }
 
+/// The plans that everything here holds for.
+trait Plan: Planner + Copy {
+    const PLAN: Self;
+    fn task() -> TaskId;
+}
+
+impl Plan for LoopPlan {
+    const PLAN: LoopPlan = LoopPlan;
+    fn task() -> TaskId {
+        LoopPlan::task()
+    }
+}
+
+impl Plan for SoloPlan {
+    const PLAN: SoloPlan = SoloPlan;
+    fn task() -> TaskId {
+        SoloPlan::task()
+    }
+}
+
 /// The engine and what it believes of the outside.
-struct Walk {
-    engine: Engine<LoopPlan>,
+struct Walk<P> {
+    engine: Engine<P>,
     now: Now,
     boot: u32,
     wake: Wake,
@@ -66,14 +88,14 @@ fn handle() -> Handle {
     Handle::Process { shim: process(10), worker: process(11) }
 }
 
-fn attempt(number: u32, tries: u32) -> AttemptId {
-    AttemptId { run: RunId("r".into()), task: LoopPlan::task(), number, tries }
+fn attempt<P: Plan>(number: u32, tries: u32) -> AttemptId {
+    AttemptId { run: RunId("r".into()), task: P::task(), number, tries }
 }
 
-impl Walk {
-    fn begin(policy: &Policy) -> Walk {
+impl<P: Plan> Walk<P> {
+    fn begin(policy: &Policy) -> Walk<P> {
         let mut walk = Walk {
-            engine: Engine::new(LoopPlan, Board::default()),
+            engine: Engine::new(P::PLAN, Board::default()),
             now: Now { tick: Tick(5_000), wall: Wall(1_800_000_000_000) },
             boot: 1,
             wake: Wake::default(),
@@ -115,6 +137,8 @@ impl Walk {
                 let known = self.may_launch.iter().position(|known| known == attempt);
                 let known = known.unwrap_or_else(|| panic!("{attempt} is launched, and may live already"));
                 self.may_launch.remove(known);
+                let stopped = self.engine.board().stop.is_some_and(|stop| stop.at_once);
+                assert!(!stopped, "{attempt} is launched only to be ended");
                 self.asked.push(effect.clone());
             }
             Effect::Prepare(_) | Effect::Probe(_) | Effect::Adopt(_) | Effect::Push(_) | Effect::Verify(_) => {
@@ -127,7 +151,7 @@ impl Walk {
 
     /// Another supervisor takes over: it knows what is durable, and nothing else.
     fn die(&mut self, reboot: bool) {
-        self.engine = Engine::new(LoopPlan, Board::replay(&self.durable));
+        self.engine = Engine::new(P::PLAN, Board::replay(&self.durable));
         self.asked.clear();
         self.may_launch.clear();
         if reboot {
@@ -157,7 +181,7 @@ impl Walk {
                 }
             }
             Move::Nonsense(number, tries, answer) => {
-                self.step(say(&attempt(*number, *tries), answer));
+                self.step(say(&attempt::<P>(*number, *tries), answer));
             }
             Move::Ask(ask) => _ = self.step(Input::Asked(*ask)),
             Move::Pass(time) => {
@@ -193,7 +217,7 @@ impl Walk {
 }
 
 /// Attempts that may be launched once this input is taken: those that it opens, and those that it says never began.
-fn launchable(engine: &Engine<LoopPlan>, input: &Input) -> Option<AttemptId> {
+fn launchable<P: Planner>(engine: &Engine<P>, input: &Input) -> Option<AttemptId> {
     match input {
         Input::Prepared { attempt, .. } if !engine.board().open.contains_key(attempt) => Some(attempt.clone()),
         Input::Found { attempt, found: Found::Never } => Some(attempt.clone()),
@@ -392,79 +416,130 @@ fn walks() -> impl Strategy<Value = Vec<Move>> {
     proptest::collection::vec(moves(), 1..100)
 }
 
-fn walked(policy: &Policy, moves: &[Move]) -> Walk {
+fn walked<P: Plan>(policy: &Policy, moves: &[Move]) -> Walk<P> {
     let mut walk = Walk::begin(policy);
     moves.iter().for_each(|a_move| walk.make(a_move));
     walk
 }
 
+/// What is said of an attempt that is not open, or not known at all, changes nothing.
+fn strangers_change_nothing<P: Plan>(mut walk: Walk<P>, answer: &Answer) {
+    walk.engine.step(walk.now, Input::Woke);
+    let before = walk.engine.board().clone();
+    let closed = before.last.as_ref().map(|last| last.attempt.clone());
+    let last_is_asked = matches!(answer, Answer::Verified(_) | Answer::Pushed(_));
+    let strangers = [attempt::<P>(99, 1)].into_iter().chain(closed.filter(|_| !last_is_asked));
+    for stranger in strangers.filter(|stranger| !before.open.contains_key(stranger)) {
+        let step = walk.engine.step(walk.now, say(&stranger, answer));
+        assert!(step.facts.is_empty() && step.effects.is_empty(), "{stranger}: {step:?}");
+        assert_eq!(walk.engine.board(), &before);
+    }
+}
+
+/// Wherever a supervisor dies, the next one looks for what is open before it starts anything.
+fn looks_before_it_starts<P: Plan>(mut walk: Walk<P>, reboot: bool) {
+    let open = !walk.engine.board().open.is_empty();
+    walk.die(reboot);
+    let last = walk.steps.last().cloned().unwrap_or_default();
+    let starts = last.effects.iter().any(|effect| matches!(effect, Effect::Launch(_) | Effect::Prepare(_)));
+    assert!(!(open && starts), "{last:?}");
+}
+
+/// A journal of any selection of facts, in any order, folds to something that goes on.
+fn folds<P: Plan>(walk: &Walk<P>, picks: &[usize]) {
+    let facts = picks.iter().map(|pick| &walk.durable[pick % walk.durable.len()]);
+    let mut engine = Engine::new(P::PLAN, Board::replay(facts));
+    engine.step(walk.now, Input::Resume { boot_id: "boot-1".into() });
+    engine.step(walk.now, Input::Woke);
+}
+
+/// Money that was spent stays spent, and every sum is a number.
+fn spends<P: Plan>(walk: &Walk<P>) {
+    let mut board = Board::default();
+    for fact in &walk.durable {
+        let before = board.tally.spent;
+        board.apply(fact);
+        assert!(board.tally.spent.is_finite() && board.tally.spent >= before);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Never panics; the board is the fold of what the journal gives back; nothing is launched that may live; the alarm
-    /// never rings for nothing: all checked by the walk itself. And twice the same is the same.
+    /// Never panics; the board is the fold of what the journal gives back; nothing is launched that may live, or that was
+    /// told to end; the alarm never rings for nothing: all checked by the walk itself. And twice the same is the same.
     #[test]
     fn the_same_inputs_give_the_same_steps(policy in policies(), moves in walks()) {
-        let (first, second) = (walked(&policy, &moves), walked(&policy, &moves));
-        prop_assert_eq!(first.steps, second.steps);
+        prop_assert_eq!(walked::<LoopPlan>(&policy, &moves).steps, walked::<LoopPlan>(&policy, &moves).steps);
+        prop_assert_eq!(walked::<SoloPlan>(&policy, &moves).steps, walked::<SoloPlan>(&policy, &moves).steps);
     }
 
-    /// What is said of an attempt that is not open, or not known at all, changes nothing.
     #[test]
     fn words_about_strangers_change_nothing(policy in policies(), moves in walks(), answer in answers()) {
-        let mut walk = walked(&policy, &moves);
-        walk.engine.step(walk.now, Input::Woke);
-        let before = walk.engine.board().clone();
-        let closed = before.last.as_ref().map(|last| last.attempt.clone());
-        let last_is_asked = matches!(answer, Answer::Verified(_) | Answer::Pushed(_));
-        let strangers = [attempt(99, 1)].into_iter().chain(closed.filter(|_| !last_is_asked));
-        for stranger in strangers.filter(|stranger| !before.open.contains_key(stranger)) {
-            let step = walk.engine.step(walk.now, say(&stranger, &answer));
-            prop_assert!(step.facts.is_empty() && step.effects.is_empty(), "{stranger}: {step:?}");
-            prop_assert_eq!(walk.engine.board(), &before);
-        }
+        strangers_change_nothing(walked::<LoopPlan>(&policy, &moves), &answer);
+        strangers_change_nothing(walked::<SoloPlan>(&policy, &moves), &answer);
     }
 
-    /// Wherever a supervisor dies, the next one looks for what is open before it starts anything.
     #[test]
     fn whoever_takes_over_looks_before_it_starts(policy in policies(), moves in walks(), reboot in any::<bool>()) {
-        let mut walk = walked(&policy, &moves);
-        let open = !walk.engine.board().open.is_empty();
-        walk.die(reboot);
-        let last = walk.steps.last().cloned().unwrap_or_default();
-        let starts = last.effects.iter().any(|effect| matches!(effect, Effect::Launch(_) | Effect::Prepare(_)));
-        prop_assert!(!(open && starts), "{last:?}");
+        looks_before_it_starts(walked::<LoopPlan>(&policy, &moves), reboot);
+        looks_before_it_starts(walked::<SoloPlan>(&policy, &moves), reboot);
     }
 
-    /// Money that was spent stays spent, and every sum is a number.
     #[test]
     fn what_is_spent_never_shrinks(policy in policies(), moves in walks()) {
-        let walk = walked(&policy, &moves);
-        let mut board = Board::default();
-        for fact in &walk.durable {
-            let before = board.tally.spent;
-            board.apply(fact);
-            prop_assert!(board.tally.spent.is_finite() && board.tally.spent >= before);
-        }
+        spends(&walked::<LoopPlan>(&policy, &moves));
+        spends(&walked::<SoloPlan>(&policy, &moves));
     }
 
-    /// A journal of any selection of facts, in any order, folds to something.
     #[test]
     fn any_journal_folds(policy in policies(), moves in walks(), picks in proptest::collection::vec(any::<usize>(), 0..60)) {
-        let walk = walked(&policy, &moves);
-        let facts = picks.iter().map(|pick| &walk.durable[pick % walk.durable.len()]);
-        let board = Board::replay(facts);
-        let mut engine = Engine::new(LoopPlan, board);
-        engine.step(walk.now, Input::Resume { boot_id: "boot-1".into() });
-        engine.step(walk.now, Input::Woke);
+        folds(&walked::<LoopPlan>(&policy, &moves), &picks);
+        folds(&walked::<SoloPlan>(&policy, &moves), &picks);
     }
+
+    /// A worker is one attempt. Its end, whatever it is, is the end of its run, in the same step unless somebody holds the
+    /// run; and whoever takes it over afterwards ends at once, with no second life for it.
+    #[test]
+    fn a_worker_lives_once(policy in policies(), moves in walks()) {
+        // Nothing is pushed after a worker.
+        let walk = walked::<SoloPlan>(&Policy { push: false, ..policy }, &moves);
+        let mut board = Board::default();
+        for step in &walk.steps {
+            step.facts.iter().for_each(|fact| board.apply(fact));
+            let is_over = board.finished.is_some() || board.suspended.is_some();
+            prop_assert!(board.last.is_none() || is_over, "{step:?}");
+        }
+        let opened = |stamped: &&Stamped| matches!(&stamped.fact, Fact::AttemptOpened { .. });
+        let attempts: Vec<&Stamped> = walk.durable.iter().filter(opened).collect();
+        prop_assert!(attempts.len() <= 1, "{attempts:?}");
+        let launches = walk.steps.iter().flat_map(|step| &step.effects);
+        let others = launches.filter(|effect| matches!(effect, Effect::Launch(other) if *other != attempt::<SoloPlan>(1, 1)));
+        prop_assert_eq!(others.count(), 0);
+        if walk.engine.board().last.is_some() {
+            let mut engine = Engine::new(SoloPlan, Board::replay(&walk.durable));
+            let step = engine.step(walk.now, Input::Resume { boot_id: "boot-9".into() });
+            prop_assert!(matches!(step.effects.as_slice(), [.., Effect::Finish(_)]), "{step:?}");
+        }
+    }
+}
+
+/// A worker that is taken over to be ended, and that never began, does not begin.
+#[test]
+fn who_is_to_end_is_not_started() {
+    let mut walk = Walk::<SoloPlan>::begin(&Policy::default());
+    walk.make(&Move::Answer(0, Answer::Prepared(Survey::default())));
+    walk.die(false);
+    walk.make(&Move::Ask(Ask::Stop { signal: 15, at_once: true }));
+    walk.make(&Move::Answer(0, Answer::Found(3)));
+    assert_eq!(walk.engine.board().finished, Some(RunEnding::Stopped { signal: 15 }));
 }
 
 /// The wall clock is set back during a wait for a limit: the run's own time is used up all the same.
 #[test]
 fn the_time_limit_rings_in_a_wait() {
     let policy = Policy { max_time: Some(Span::seconds(1000)), max_stalled: None, ..Policy::default() };
-    let mut walk = Walk::begin(&policy);
+    let mut walk = Walk::<LoopPlan>::begin(&policy);
     let reset = walk.now.wall + Span::seconds(300);
     let limit = LimitNotice { resets_at: Some(reset), text: String::new() };
     let evidence = Evidence { outcome: Outcome::RateLimited, limit: Some(limit), ..Evidence::default() };
@@ -475,7 +550,7 @@ fn the_time_limit_rings_in_a_wait() {
     assert!(walk.engine.board().wait.is_some());
     walk.make(&Move::SetWall(-3_600_000));
     walk.ring();
-    assert_eq!(walk.engine.board().finished, Some(swarm::model::RunEnding::TimeLimit));
+    assert_eq!(walk.engine.board().finished, Some(RunEnding::TimeLimit));
 }
 
 /// An attempt that could not be launched costs nothing, and says nothing of what an attempt costs: one that does not tell
@@ -483,7 +558,7 @@ fn the_time_limit_rings_in_a_wait() {
 #[test]
 fn a_free_attempt_is_no_measure_of_costs() {
     let policy = Policy { max_cost: Some(8.0), max_stalled: None, ..Policy::default() };
-    let mut walk = Walk::begin(&policy);
+    let mut walk = Walk::<LoopPlan>::begin(&policy);
     walk.make(&Move::Answer(0, Answer::Prepared(Survey::default())));
     walk.make(&Move::Answer(0, Answer::LaunchFailed(false)));
     walk.ring();

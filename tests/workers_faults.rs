@@ -209,6 +209,22 @@ fn f35_many_workers_and_few_descriptors() {
     fleet.nobody_is_left();
 }
 
+#[test]
+fn f35_a_worker_that_is_started_again_has_its_callers_limits() {
+    let fleet = Fleet::new();
+    let begun = fleet.meeting("begun");
+    let limited = |arguments: &[&str]| {
+        let mut command = fleet.command("prlimit");
+        command.arg("--nofile=200:4096").arg(env!("CARGO_BIN_EXE_swarm")).args(arguments);
+        assert_eq!(tell(command).code, 0);
+        begun.hear()
+    };
+    let script = "ulimit -Sn >$MEET/begun; exec sleep 300";
+    assert_eq!(limited(&["spawn", "--name", "one", "--", "sh", "-c", script]), "200\n");
+    assert_eq!(limited(&["respawn", "one"]), "200\n");
+    fleet.ok(&["kill", "one"]);
+}
+
 /// Gives the whole scratch folder to a user of its own, who has no other process: the limit counts by user.
 fn give_away(fleet: &Fleet, user: u32) {
     let root = fleet.path("");

@@ -43,6 +43,29 @@ fn what_a_director_spawned_outlives_it() {
 }
 
 #[test]
+fn a_server_that_a_director_started_stays_for_the_user() {
+    let fleet = Fleet::new();
+    let swarm = env!("CARGO_BIN_EXE_swarm");
+    let (begun, go) = fleet.meetings();
+    let own = "env TMUX_TMPDIR=$MEET tmux new-session -d -s own sleep 604";
+    let hold = "echo x >$MEET/begun; cat $MEET/go";
+    let script = format!("'{swarm}' spawn --name shown --tmux -- sleep 600 && {own} && {{ {hold}; }}");
+    assert_eq!(fleet.spawn(&[], "director", &[], &["sh", "-c", &script]).code, 0);
+    begun.hear();
+    fleet.tmux(&["new-session", "-d", "-s", "mine", "-n", "editor", "sleep 600"]);
+    fleet.ok(&["kill", "shown"]);
+    assert_eq!(fleet.windows(), ["mine:editor"]);
+    go.say("x");
+    fleet.wait("director");
+    assert_eq!(fleet.windows(), ["mine:editor"], "the user's window");
+    // The server of its own was the worker's.
+    let of_its_own = || fleet.processes().into_iter().any(|pid| fleet::command_line(pid).contains("sleep 604"));
+    until("the end of what it started", || (!of_its_own()).then_some(()));
+    fleet.tmux(&["kill-server"]);
+    fleet.nobody_is_left();
+}
+
+#[test]
 fn a_director_that_is_killed_takes_nobody_with_it() {
     let fleet = Fleet::new();
     let swarm = env!("CARGO_BIN_EXE_swarm");

@@ -214,6 +214,67 @@ fn f36_a_state_folder_that_cannot_be_written() {
     }
 }
 
+#[test]
+fn f05_a_worktree_that_is_being_removed_is_not_worked_in() {
+    for clean in [&["clean", "one"][..], &["kill", "one", "--rm-worktree"]] {
+        let fleet = Fleet::new();
+        let (begun, _go) = fleet.meetings();
+        fleet.sleeper(&[], "one", &["--worktree"]);
+        fleet.ok(&["kill", "one"]);
+        stops_at(&fleet, "git", "worktree remove");
+        let clean = Started::new(fleet.before(fleet.swarm(clean)));
+        begun.hear();
+        let told = fleet.run(&["respawn", "one"]);
+        assert_eq!(told.code, 73, "{told:#?}");
+        let _way = open_the_way(&fleet);
+        let told = clean.finish();
+        assert_eq!(told.code, 0, "{told:#?}");
+        assert!(!fleet.worktree("one").exists());
+        fleet.nobody_is_left();
+    }
+}
+
+#[test]
+fn f03_what_a_worker_was_outlives_a_respawn_that_dies_and_those_who_look() {
+    let fleet = Fleet::new();
+    let (begun, _go) = fleet.meetings();
+    fleet.sleeper(&[], "one", &["--worktree", "--env", "SECRET=kept"]);
+    fleet.ok(&["kill", "one"]);
+    let run = fleet.entry("one")["run"].clone();
+    stops_at(&fleet, "git", "worktree list");
+    let respawn = Started::new(fleet.before(fleet.swarm(&["respawn", "one"])));
+    begun.hear();
+    fleet.ok(&["ls"]);
+    kill(respawn.pid, Signal::SIGKILL).unwrap();
+    let way = open_the_way(&fleet);
+    respawn.finish();
+    drop(way);
+    // One looks, and stops in the middle of putting it right; another one looks too.
+    let looking = Started::new(fleet.before(fleet.swarm(&["ls"])));
+    fleet.run(&["ls"]);
+    let _way = open_the_way(&fleet);
+    let ears = std::fs::File::options().read(true).write(true).open(fleet.path("meet/begun")).unwrap();
+    looking.finish();
+    drop(ears);
+    assert_eq!(fleet.entry("one")["run"], run);
+    let run = fleet.home().join("workers").join(run.as_str().unwrap());
+    assert_eq!(std::fs::read(run.join("env")).unwrap(), b"SECRET=kept\0");
+    fleet.ok(&["respawn", "one"]);
+    fleet.ok(&["kill", "one"]);
+    fleet.nobody_is_left();
+}
+
+#[test]
+fn a_worker_that_never_pauses_is_left_like_another() {
+    let fleet = Fleet::new();
+    // Not for ever: what nobody stops would fill the disk.
+    let told = fleet.spawn(&[], "one", &[], &["sh", "-c", "yes | head -c 3000000000"]);
+    assert_eq!((told.code, told.err.as_str()), (0, ""), "{told:#?}");
+    assert_eq!(fleet.standings(), [("one".into(), "running".into())], "it was not waited for");
+    fleet.ok(&["kill", "one"]);
+    fleet.nobody_is_left();
+}
+
 /// A git or tmux in front of the real one that meets the test when it is called for this.
 fn stops_at(fleet: &Fleet, program: &str, words: &str) {
     let meet = "echo $$ >$MEET/begun; read line <$MEET/go";

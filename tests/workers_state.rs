@@ -17,7 +17,7 @@ mod meeting;
 #[path = "support/scratch.rs"]
 mod scratch;
 
-use fleet::{Fleet, MODES, Started, Told, is_over, tell, until};
+use fleet::{Fleet, MODES, Started, Told, is_over, lives, tell, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -339,6 +339,48 @@ fn the_predecessors_file_is_read_as_it_is() {
     old.kill().unwrap();
     old.wait().unwrap();
     assert_eq!(fleet.ok(&["clean", "gone"]), "cleaned gone\n");
+}
+
+#[test]
+fn a_worker_whose_run_is_removed_while_it_lives_is_not_given_up() {
+    for mode in MODES {
+        for gone in ["attempts", ""] {
+            let fleet = Fleet::new();
+            let begun = fleet.meeting("begun");
+            let pid = fleet.hold(mode, "one", &["--grace", "1"], &begun);
+            let run = fleet.entry("one")["run"].as_str().unwrap().to_owned();
+            std::fs::remove_dir_all(fleet.home().join("workers").join(run).join(gone)).unwrap();
+            assert_eq!(fleet.run(&["ls", "--format", "names", "--status", "running"]).out, "one\n", "{gone} {mode:?}");
+            assert!(lives(pid));
+            let told = fleet.run(&["kill", "one"]);
+            assert_eq!((told.code, told.out.as_str()), (0, "killed one\n"), "{gone} {mode:?}: {told:#?}");
+            fleet.nobody_is_left();
+            assert_eq!(fleet.standings(), [("one".into(), "stopped".into())], "{gone} {mode:?}");
+            fleet.run(&["clean", "one"]);
+            assert_eq!(fleet.standings(), []);
+        }
+    }
+}
+
+#[test]
+fn a_run_in_the_state_that_is_a_path_removes_nothing() {
+    let fleet = Fleet::new();
+    let precious = fleet.path("precious");
+    std::fs::create_dir_all(&precious).unwrap();
+    std::fs::write(precious.join("run.json"), "mine").unwrap();
+    fleet.sleeper(&[], "one", &[]);
+    for run in ["../../../precious", "", ".", precious.to_str().unwrap()] {
+        let mut state = fleet.state();
+        let mut evil = state["workers"][0].clone();
+        (evil["name"], evil["status"], evil["run"]) = ("evil".into(), "stopped".into(), run.into());
+        state["workers"].as_array_mut().unwrap().push(evil);
+        std::fs::write(fleet.state_file(), state.to_string()).unwrap();
+        fleet.run(&["clean", "evil"]);
+        fleet.run(&["respawn", "evil"]);
+        assert_eq!(std::fs::read_to_string(precious.join("run.json")).unwrap(), "mine", "{run}");
+        assert_eq!(fleet.standings(), [("one".into(), "running".into())], "{run}");
+    }
+    fleet.ok(&["kill", "one"]);
 }
 
 /// Fills the disk below `folder` to the last byte.

@@ -910,6 +910,18 @@ fn respawn_keeps_what_the_worker_was() {
 }
 
 #[test]
+fn what_an_earlier_life_said_is_not_why_a_later_one_ended() {
+    let fleet = Fleet::new();
+    let script = "test -e $MEET/again || { >$MEET/again; echo 'usage limit reached, resets at 5pm' >&2; }; exit 1";
+    fleet.spawn(&[], "one", &[], &["sh", "-c", script]);
+    fleet.wait("one");
+    assert_eq!(fleet.entry("one")["ended"]["ending"]["ending"], "rate_limited");
+    fleet.ok(&["respawn", "one"]);
+    fleet.wait("one");
+    assert_eq!(fleet.entry("one")["ended"]["ending"]["ending"], "failed", "{}", fleet.entry("one"));
+}
+
+#[test]
 fn respawn_with_a_fresh_worktree() {
     let fleet = Fleet::new();
     fleet.sleeper(&[], "one", &["--worktree"]);
@@ -918,6 +930,7 @@ fn respawn_with_a_fresh_worktree() {
     let told = fleet.run(&["respawn", "one", "--clean-first"]);
     assert_eq!(told.code, 1, "{told:#?}");
     assert!(tree.join("draft").exists() && told.err.contains("--force-dirty"), "{told:#?}");
+    assert_eq!(fleet.standings(), [("one".into(), "running".into())], "it goes on");
     matches(&fleet.ok(&["respawn", "one", "--clean-first", "--force-dirty"]), r"respawned one \(pid: \d+\)\n");
     assert!(tree.exists() && !tree.join("draft").exists());
     // One that went away is made again.

@@ -14,7 +14,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     let name = fleet::name(matches)?;
     let fleet = fleet::open()?;
     let view = fleet::view(&fleet)?;
-    let window = windows::find(&view, name)?;
+    let window = windows::find(&fleet, &view, name)?;
     if !stdin().is_terminal() || !stdout().is_terminal() {
         return Err(Error::failed(format!("worker '{name}' cannot be shown here: this is no terminal"))
             .hint(format!("without one: `swarm peek {name}`, `swarm logs -f {name}`, `swarm send {name} TEXT`")));

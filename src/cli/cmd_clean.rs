@@ -3,7 +3,7 @@
 use super::error::{Error, Result};
 use super::fleet::{Whom, whom};
 use super::{assemble, fleet, print};
-use crate::driver::fleet::{RemoveTree, Sight, not_found};
+use crate::driver::fleet::{RemoveTree, Sight};
 use clap::ArgMatches;
 
 /// Runs the verb and returns the exit code.
@@ -24,7 +24,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
             let found = names.iter().filter_map(|name| {
                 let sight = view.find(name);
                 if sight.is_none() {
-                    complain(not_found(name).into());
+                    complain(fleet::not_found(&fleet, name));
                 }
                 sight
             });

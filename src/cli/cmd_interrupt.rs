@@ -12,5 +12,5 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     let fleet = fleet::open()?;
     let view = fleet::view(&fleet)?;
     let press = |window: &Window<'_>| window.server.send_keys(&window.pane.target(), &[Key::Interrupt]);
-    windows::each(&view, &whom, press, |name| format!("interrupted {name}"))
+    windows::each(&fleet, &view, &whom, press, |name| format!("interrupted {name}"))
 }

@@ -9,7 +9,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     let name = fleet::name(matches)?;
     let fleet = fleet::open()?;
     let view = fleet::view(&fleet)?;
-    let sight = fleet::find(&view, name)?;
+    let sight = fleet::find(&fleet, &view, name)?;
     let force = matches.get_flag("force-dirty");
     let again = assemble::block_on(fleet.respawn(sight, matches.get_flag("clean-first"), force))?;
     fleet::warn(&fleet);

@@ -27,7 +27,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
         return sent;
     }
     let view = fleet::view(&fleet)?;
-    windows::each(&view, &whom, |window| send(window, &text), |name| format!("sent to {name}"))
+    windows::each(&fleet, &view, &whom, |window| send(window, &text), |name| format!("sent to {name}"))
 }
 
 /// Without a look at all workers. `None` if it takes one, and nothing was typed.

@@ -2,7 +2,7 @@
 //! not known.
 
 use super::error::{Error, Result};
-use super::{fleet, loops, print};
+use super::{fleet, print, runs};
 use crate::driver::fleet::not_found;
 use crate::host::clock;
 use crate::report::workers;
@@ -21,12 +21,10 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
         });
         return Ok(if sight.is_live() { 0 } else { 1 });
     }
-    match loops::find(fleet.home(), name)? {
-        Some(found) => {
-            let status = found.status();
-            print::text(&if json { status.json() } else { status.human() });
-            Ok(0)
-        }
-        None => Err(Error { code: 2, ..not_found(name).into() }),
-    }
+    let Ok(found) = runs::find(fleet.home(), Some(name)) else {
+        return Err(Error { code: 2, ..not_found(name).into() });
+    };
+    let status = found.status();
+    print::text(&if json { status.json() } else { status.human() });
+    Ok(if found.supervisor().is_some() { 0 } else { 1 })
 }

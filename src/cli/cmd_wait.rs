@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use super::fleet::{Whom, whom};
-use super::{assemble, fleet, loops, print, settings};
+use super::{assemble, fleet, loops, print, runs, settings};
 use crate::driver::fleet::{Fleet, Sight, View, not_found};
 use crate::host::limits;
 use crate::host::process::PidFd;
@@ -12,6 +12,7 @@ use crate::report::workers;
 use clap::ArgMatches;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// Runs the verb and returns the exit code.
@@ -65,6 +66,10 @@ impl Wait {
                 Some(sight) => hold(&self.fleet, sight)?,
                 None => match loops::find(self.fleet.home(), &name)? {
                     Some(found) => Awaited { name, run: None, held: found.held()?, is_loop: true },
+                    // A loop that has ended: whoever asks late gets the same answer.
+                    None if runs::find(self.fleet.home(), Some(&name)).is_ok() => {
+                        Awaited { name, run: None, held: None, is_loop: true }
+                    }
                     None => return Err(not_found(&name).into()),
                 },
             };
@@ -123,7 +128,12 @@ impl Wait {
             let same_life = view.find(&awaited.name).filter(|sight| sight.is_live() && sight.entry.run == awaited.run);
             match same_life.filter(|_| !awaited.is_loop) {
                 Some(sight) => {
-                    self.await_end(hold(&self.fleet, sight)?);
+                    let again_held = hold(&self.fleet, sight)?;
+                    if again_held.held.is_none() {
+                        // It lives, and nobody can be waited for: whoever starts it has not said yet who it is.
+                        tokio::time::sleep(UNHELD).await;
+                    }
+                    self.await_end(again_held);
                     again = true;
                 }
                 None => self.tell_end(&awaited.name, awaited.is_loop, &view),
@@ -153,6 +163,9 @@ impl Wait {
         }
     }
 }
+
+/// Between two looks at one that lives and cannot be held.
+const UNHELD: Duration = Duration::from_millis(20);
 
 /// Open files beside one for each who is waited for: ours, and those that it takes to judge an end.
 const OUR_FILES: usize = 64;

@@ -3,8 +3,9 @@
 //! has no names.
 
 use super::args;
-use crate::host::lock;
+use crate::host::{lock, process};
 use crate::journal::{Home, RunFolder};
+use crate::model::ProcessId;
 use clap::{Arg, Command};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, ValueCompleter};
@@ -17,15 +18,15 @@ pub(super) const VARIABLE: &str = "SWARM_COMPLETE";
 
 /// The verbs that take workers, and which of them.
 const WORKER_VERBS: [(&str, Names); 11] = [
-    ("attach", Names::Running),
+    ("attach", Names::InWindow),
     ("clean", Names::Stopped),
-    ("eof", Names::Running),
-    ("interrupt", Names::Running),
+    ("eof", Names::InWindow),
+    ("interrupt", Names::InWindow),
     ("kill", Names::RunningOrLoop),
     ("logs", Names::AnyOrLoop),
     ("peek", Names::AnyOrLoop),
     ("respawn", Names::Any),
-    ("send", Names::Running),
+    ("send", Names::InWindow),
     ("status", Names::AnyOrLoop),
     ("wait", Names::RunningOrLoop),
 ];
@@ -35,8 +36,8 @@ const WORKER_VERBS: [(&str, Names); 11] = [
 enum Names {
     /// All workers.
     Any,
-    /// Workers that run.
-    Running,
+    /// Workers that run in a window.
+    InWindow,
     /// Workers that do not.
     Stopped,
     /// All workers and the loops that run.
@@ -89,8 +90,8 @@ impl Names {
     fn known(self, home: &Home) -> BTreeSet<String> {
         match self {
             Names::Any => workers(home, |_| true),
-            Names::Running => workers(home, is_running),
-            Names::Stopped => workers(home, |status| !is_running(status)),
+            Names::InWindow => workers(home, |entry| is_running(entry) && entry["tmux"].is_object()),
+            Names::Stopped => workers(home, |entry| !is_running(entry)),
             Names::AnyOrLoop => &workers(home, |_| true) | &loops(home, is_held),
             Names::RunningOrLoop => &workers(home, is_running) | &loops(home, is_held),
             Names::Loops => loops(home, |_| true),
@@ -98,17 +99,19 @@ impl Names {
     }
 }
 
-/// The workers of the registry whose status fits.
-fn workers(home: &Home, fits: impl Fn(&str) -> bool) -> BTreeSet<String> {
+/// The workers of the registry whose entry fits.
+fn workers(home: &Home, fits: impl Fn(&Value) -> bool) -> BTreeSet<String> {
     let state = std::fs::read(home.root().join("state.json")).unwrap_or_default();
     let state: Value = serde_json::from_slice(&state).unwrap_or_default();
     let entries = state["workers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let fitting = entries.iter().filter(|entry| entry["status"].as_str().is_some_and(&fits));
+    let fitting = entries.iter().filter(|entry| entry["status"].is_string() && fits(entry));
     fitting.filter_map(|entry| entry["name"].as_str().map(str::to_owned)).collect()
 }
 
-fn is_running(status: &str) -> bool {
-    status == "running"
+/// Of one that has ended since anybody looked, only its shim tells.
+fn is_running(entry: &Value) -> bool {
+    let shim = serde_json::from_value::<ProcessId>(entry["shim"].clone()).ok();
+    entry["status"] == "running" && shim.is_none_or(|shim| process::is_alive(&shim))
 }
 
 /// The loops whose folder fits.

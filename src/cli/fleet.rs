@@ -2,8 +2,8 @@
 
 use super::assemble;
 use super::error::{Error, Result};
-use super::{print, runs};
-use crate::driver::fleet::{Fleet, Kind, Sight, Trouble, View, not_found};
+use super::{loops, print, runs};
+use crate::driver::fleet::{self, Fleet, Kind, Sight, Trouble, View};
 use clap::ArgMatches;
 
 /// The fleet of this environment's state folder.
@@ -59,8 +59,17 @@ pub(super) fn both() -> Error {
 }
 
 /// The worker of that name, or `worker 'N' not found`.
-pub(super) fn find<'a>(view: &'a View, name: &str) -> Result<&'a Sight> {
-    Ok(view.find(name).ok_or_else(|| not_found(name))?)
+pub(super) fn find<'a>(fleet: &Fleet, view: &'a View, name: &str) -> Result<&'a Sight> {
+    view.find(name).ok_or_else(|| not_found(fleet, name))
+}
+
+/// `worker 'N' not found`, for a verb that knows only workers: `swarm ls` shows loops as well.
+pub(super) fn not_found(fleet: &Fleet, name: &str) -> Error {
+    match loops::find(fleet.home(), name) {
+        Ok(Some(_)) => Error::failed(format!("worker '{name}' not found: it is a loop"))
+            .hint("a loop can be asked for `status`, `peek`, `logs`, `wait` and `kill`; see `swarm loop --help`"),
+        _ => fleet::not_found(name).into(),
+    }
 }
 
 /// The one name of a verb that takes one.

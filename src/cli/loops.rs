@@ -10,7 +10,6 @@ use crate::host::process::PidFd;
 use crate::journal::{Home, RunFolder};
 use crate::model::worker::written_time;
 use crate::model::{Entry, Span, Standing, Worktree};
-use crate::report::status::Status;
 use serde_json::{Map, Value, json};
 
 /// A loop whose supervisor lives.
@@ -63,11 +62,6 @@ impl Loop {
             ended: None,
             other: Map::new(),
         }
-    }
-
-    /// How it is doing.
-    pub(super) fn status(&self) -> Status {
-        self.run.status()
     }
 
     /// Its supervisor, to be waited for; `None` if it has ended meanwhile.

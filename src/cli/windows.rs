@@ -3,7 +3,7 @@
 use super::error::{Error, Result};
 use super::fleet::{self, Whom};
 use super::print;
-use crate::driver::fleet::{Sight, View};
+use crate::driver::fleet::{Fleet, Sight, View};
 use crate::runtime::tmux::{Pane, Server, TmuxError};
 
 /// The window of a worker that runs.
@@ -15,8 +15,8 @@ pub(super) struct Window<'a> {
 }
 
 /// The window of the worker of that name; an error if it has none, or does not run.
-pub(super) fn find<'a>(view: &'a View, name: &str) -> Result<Window<'a>> {
-    let sight = fleet::find(view, name)?;
+pub(super) fn find<'a>(fleet: &Fleet, view: &'a View, name: &str) -> Result<Window<'a>> {
+    let sight = fleet::find(fleet, view, name)?;
     if sight.entry.tmux.is_none() {
         return Err(Error::failed(format!("worker '{name}' is not a tmux worker"))
             .hint("only a worker that was spawned with --tmux has a window to type into"));
@@ -37,6 +37,7 @@ fn of(sight: &Sight) -> Option<Window<'_>> {
 
 /// Does `deed` in the window of one worker, or of all who run in one, and says of each that it was done.
 pub(super) fn each(
+    fleet: &Fleet,
     view: &View,
     whom: &Whom,
     deed: impl Fn(&Window<'_>) -> Result<(), TmuxError>,
@@ -44,7 +45,7 @@ pub(super) fn each(
 ) -> Result<u8> {
     let windows = match whom {
         Whom::All => view.sights.iter().filter(|sight| sight.is_live()).filter_map(of).collect(),
-        Whom::Names(names) => names.iter().map(|name| find(view, name)).collect::<Result<Vec<_>>>()?,
+        Whom::Names(names) => names.iter().map(|name| find(fleet, view, name)).collect::<Result<Vec<_>>>()?,
     };
     let mut first_error: Option<Error> = None;
     for window in windows {

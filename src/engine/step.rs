@@ -361,6 +361,11 @@ impl<P: Planner> Engine<P> {
         let Some(open) = self.board.open.get(&attempt) else { return };
         let (launched, stopping, blocked) = (open.launched.is_some(), open.stopping.is_some(), open.blocked.is_some());
         match found {
+            Found::Never if self.board.stop.is_some_and(|stop| stop.at_once) => {
+                // Nothing is started only to be ended.
+                let error = LaunchError { message: "stopped before it was started".to_owned(), permanent: false };
+                self.close_unlaunched(now, &attempt, error, step);
+            }
             Found::Never => step.effects.push(Effect::Launch(attempt)),
             Found::Ended(_) | Found::Gone => step.effects.push(Effect::Adopt(attempt)),
             Found::Alive(handle) => {

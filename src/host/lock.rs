@@ -44,10 +44,9 @@ impl Lock {
     /// Takes the lock at `path` if it is free. `note` tells others what it is held for.
     pub fn try_take(path: &Path, note: &str) -> io::Result<Taken> {
         let file = open(path)?;
-        match file.try_lock() {
-            Ok(()) => Lock { file }.named(note).map(Taken::Ours),
-            Err(TryLockError::WouldBlock) => Ok(Taken::Held(holder_in(&file))),
-            Err(TryLockError::Error(error)) => Err(error),
+        match try_alone(&file)? {
+            true => Lock { file }.named(note).map(Taken::Ours),
+            false => Ok(Taken::Held(holder_in(&file))),
         }
     }
 
@@ -88,6 +87,25 @@ impl Lock {
         self.file.set_len(text.len() as u64)?;
         Ok(self)
     }
+}
+
+/// Locks `file` if nobody holds it. Those who only look ([`holder`]) have it too, together and for an instant: they are no
+/// holders, and are let pass.
+pub(super) fn try_alone(file: &File) -> io::Result<bool> {
+    for _ in 0..GLANCES {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        match file.try_lock_shared() {
+            Ok(()) => file.unlock()?,
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        thread::yield_now();
+    }
+    Ok(false)
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -148,6 +166,9 @@ fn holder_in(file: &File) -> Option<Holder> {
     serde_json::from_slice(&text).ok()
 }
 
+/// So many looks in a row are let pass. Each takes microseconds.
+const GLANCES: u32 = 1000;
+
 /// More than this in a lock file is not ours.
 const MAX_HOLDER: u64 = 64 * 1024;
 
@@ -184,6 +205,25 @@ mod tests {
         tokio::task::yield_now().await;
         drop(first);
         assert!(matches!(waiting.await.unwrap().unwrap(), Taken::Ours(_)));
+    }
+
+    #[test]
+    fn those_who_look_are_no_holders() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.lock");
+        File::create(&path).unwrap();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        thread::scope(|scope| {
+            let look = || {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    holder(&path).unwrap();
+                }
+            };
+            (0..3).for_each(|_| _ = scope.spawn(look));
+            let taken = (0..2000).filter(|_| matches!(Lock::try_take(&path, "a").unwrap(), Taken::Ours(_))).count();
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(taken, 2000);
+        });
     }
 
     #[tokio::test]

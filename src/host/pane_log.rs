@@ -13,7 +13,7 @@ use nix::sys::signal::{SigSet, Signal};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -145,8 +145,9 @@ impl Log {
 
     fn file(&mut self) -> io::Result<&mut (File, u64)> {
         let open = match self.open.take() {
-            Some(open) => open,
-            None => open(&self.path)?,
+            // What is written to a file without a name is kept for nobody.
+            Some(open) if open.0.metadata()?.nlink() > 0 => open,
+            _ => open(&self.path)?,
         };
         Ok(self.open.insert(open))
     }
@@ -237,6 +238,17 @@ mod tests {
         let (mark, after) = text.split_once("]\r\n").unwrap();
         assert!(mark.starts_with("\r\n[swarm: 8 bytes lost: "), "{text}");
         assert_eq!(after, "after");
+    }
+
+    #[test]
+    fn a_log_that_somebody_removed_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sub/log");
+        let mut log = Log::new(path.clone(), 1000);
+        log.append(b"before");
+        std::fs::remove_dir_all(folder.path().join("sub")).unwrap();
+        log.append(b"after");
+        assert_eq!(std::fs::read(&path).unwrap(), b"after");
     }
 
     #[test]

@@ -18,6 +18,7 @@
 //! No line is synced: the record must survive the death of our processes, not of the machine. After a reboot nothing of
 //! the attempt is alive, the boot id says so, and what the journal synced is what counts.
 
+use super::lock;
 use crate::model::{Exit, Oom, ProcessId, Status};
 use std::fs::{File, TryLockError};
 use std::io;
@@ -75,11 +76,10 @@ pub struct Failure {
 /// Makes the record: reserved, and locked for whoever will hold this open file.
 pub fn create(path: &std::path::Path) -> io::Result<File> {
     let file = super::files::create_private(path)?;
-    let prepared = nix::fcntl::posix_fallocate(&file, 0, SIZE as i64).map_err(io::Error::from).and_then(|()| {
-        file.try_lock().map_err(|error| match error {
-            TryLockError::Error(error) => error,
-            TryLockError::WouldBlock => io::Error::other("somebody else locked the record that was just made"),
-        })
+    let prepared = nix::fcntl::posix_fallocate(&file, 0, SIZE as i64).map_err(io::Error::from);
+    let prepared = prepared.and_then(|()| match lock::try_alone(&file)? {
+        true => Ok(()),
+        false => Err(io::Error::other("somebody else locked the record that was just made")),
     });
     match prepared {
         Ok(()) => Ok(file),

@@ -213,6 +213,11 @@ pub struct WorkerEnd {
 }
 
 impl Entry {
+    /// Is the other one of the same life of the same worker? A worker of the predecessor has no run, and is told by its start.
+    pub fn is_same_life(&self, other: &Entry) -> bool {
+        self.name == other.name && self.run == other.run && (self.run.is_some() || self.started == other.started)
+    }
+
     /// When it was started; `None` if `started` is no time. The predecessor wrote none or any zone: without one it is the
     /// time in `zone`, the machine's own.
     pub fn started_at(&self, zone: &TimeZone) -> Option<Wall> {

@@ -16,6 +16,7 @@
 //! | [`doctor`] | what `swarm doctor` prints |
 //! | [`words`] | the words for all of them |
 
+mod columns;
 pub mod doctor;
 pub mod events;
 pub mod explain;

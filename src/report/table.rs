@@ -1,5 +1,6 @@
 //! `swarm loop ls`.
 
+use super::columns::aligned;
 use super::events::SCHEMA;
 use super::status::Status;
 
@@ -13,15 +14,7 @@ pub fn human(runs: &[Status]) -> String {
     }
     let rows: Vec<[String; 7]> =
         std::iter::once(HEAD.map(str::to_owned)).chain(runs.iter().map(Status::cells)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
-    let mut table = String::new();
-    for row in &rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        table.push_str(cells.join("  ").trim_end());
-        table.push('\n');
-    }
-    table
+    aligned(&rows)
 }
 
 /// `{"schema": 1, "loops": […]}`, one line; each loop as in `swarm loop status --format json`.

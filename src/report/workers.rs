@@ -1,5 +1,6 @@
 //! Workers in words: `swarm ls`, `swarm status` and `swarm peek`. The columns, the ages and the sentence are the predecessor's.
 
+use super::columns::aligned;
 use super::words::signal_name;
 use crate::model::{Ending, Entry, Exit, Oom, Standing, Status, Wall};
 use jiff::tz::TimeZone;
@@ -20,15 +21,7 @@ pub fn table(workers: &[&Entry], now: Wall, zone: &TimeZone) -> String {
     let head = HEAD.map(str::to_owned);
     let rows: Vec<[String; 6]> =
         std::iter::once(head).chain(workers.iter().map(|entry| cells(entry, now, zone))).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
-    let mut table = String::new();
-    for row in &rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        table.push_str(cells.join("  ").trim_end());
-        table.push('\n');
-    }
-    table
+    aligned(&rows)
 }
 
 fn cells(entry: &Entry, now: Wall, zone: &TimeZone) -> [String; 6] {

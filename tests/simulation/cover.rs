@@ -50,10 +50,11 @@ fn run_ending(ending: &RunEnding) -> &'static str {
         RunEnding::WaitTooLong { .. } => "wait too long",
         RunEnding::OutageTooLong => "outage too long",
         RunEnding::Stopped { .. } => "stopped",
-        RunEnding::WorkerEnded => panic!("a loop never ends as a single worker does"),
+        RunEnding::WorkerEnded => "worker ended",
     }
 }
 
+/// Those of a loop.
 const RUN_ENDINGS: [&str; 14] = [
     "done",
     "gave up",

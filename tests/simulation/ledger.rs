@@ -5,7 +5,7 @@ use crate::script::Kind;
 use crate::world::Worker;
 use std::collections::{BTreeMap, BTreeSet};
 use swarm::engine::fact::{Charge, Wait};
-use swarm::engine::{Fact, Policy, Stamped, Until};
+use swarm::engine::{Fact, Policy, SoloPlan, Stamped, Until};
 use swarm::model::{
     AttemptId, Boxes, Claim, Ending, Evidence, Now, Outcome, RunEnding, Span, Status, StopCause, Survey, Wall,
 };
@@ -306,14 +306,17 @@ impl Ledger {
         let last = self.last.clone();
         let kind = last.as_ref().and_then(|last| Kind::of(&last.ending));
         let reached = |count: u32, limit: Option<u32>| limit.is_some_and(|limit| count >= limit);
+        // A worker is tried once.
+        let worker = last.as_ref().filter(|last| last.attempt.task == SoloPlan::task());
+        let began = worker.map(|last| !matches!(last.ending, Ending::LaunchFailed { .. }));
         let right = match &ending {
             RunEnding::Done => {
                 kind == Some(Kind::Done) && last.is_some_and(|last| !last.to_verify || last.passed == Some(true))
             }
             RunEnding::GaveUp { failures } => *failures == self.failures && reached(*failures, policy.max_failures),
-            RunEnding::WorkerEnded => false,
+            RunEnding::WorkerEnded => began == Some(true),
             RunEnding::PromptGone { .. } => self.prompt_was_gone,
-            RunEnding::CannotLaunch { .. } => kind == Some(Kind::CannotLaunch),
+            RunEnding::CannotLaunch { .. } => kind == Some(Kind::CannotLaunch) || began == Some(false),
             RunEnding::IterationsUsed => last.is_some_and(|last| Some(last.attempt.number) == policy.iterations),
             RunEnding::TimeLimit => policy.max_time.is_some(),
             RunEnding::CostLimit => policy.max_cost.is_some_and(|limit| self.spent >= limit),

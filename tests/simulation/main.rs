@@ -22,7 +22,7 @@ mod world;
 
 use coverage::Coverage;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use swarm::engine::{Board, Effect, Engine, Input, LoopPlan, Policy};
+use swarm::engine::{Board, Effect, Engine, Fact, Input, LoopPlan, Policy, SoloPlan};
 use swarm::model::{AttemptId, Handle, Now, ProcessId, RunId, Span, Survey, Tick, Wall};
 
 /// Seeds, if nobody says otherwise.
@@ -30,6 +30,9 @@ const SEEDS: u64 = 1_500;
 
 /// Pairs of twins, if nobody says otherwise.
 const PAIRS: u64 = 500;
+
+/// Lives of single workers, if nobody says otherwise.
+const WORKERS: u64 = 1_000;
 
 /// The seeds to play, and whether to print what happens.
 fn seeds(usual: u64) -> (std::ops::Range<u64>, bool) {
@@ -59,8 +62,9 @@ fn each_seed(usual: u64, test: &str, play: impl Fn(u64, bool) -> Coverage) -> Op
 
 #[test]
 fn nothing_goes_wrong_and_every_run_ends() {
-    let coverage =
-        each_seed(SEEDS, "nothing_goes_wrong", |seed, trace| play::play(play::setting(seed, trace)).coverage);
+    let coverage = each_seed(SEEDS, "nothing_goes_wrong", |seed, trace| {
+        play::play::<LoopPlan>(play::setting(seed, trace)).coverage
+    });
     if let Some(coverage) = coverage {
         println!("{coverage}");
         let missing = coverage.missing(cover::wanted());
@@ -71,14 +75,25 @@ fn nothing_goes_wrong_and_every_run_ends() {
 #[test]
 fn a_run_whose_supervisors_die_equals_its_unbroken_twin() {
     each_seed(PAIRS, "equals_its_unbroken_twin", |seed, trace| {
-        let unbroken = play::play(play::twin_setting(seed, 0, trace));
-        let broken = play::play(play::twin_setting(seed, 6, trace));
+        let unbroken = play::play::<LoopPlan>(play::twin_setting(seed, 0, trace));
+        let broken = play::play::<LoopPlan>(play::twin_setting(seed, 6, trace));
         for (at, (left, right)) in unbroken.facts.iter().zip(&broken.facts).enumerate() {
             assert_eq!(left, right, "fact {at} differs");
         }
         assert_eq!(unbroken.facts.len(), broken.facts.len(), "one of the twins has more facts");
         assert!(unbroken.words() == broken.words(), "the raw logs differ");
         broken.coverage
+    });
+}
+
+#[test]
+fn a_worker_is_started_once_and_ends_once() {
+    each_seed(WORKERS, "a_worker_is_started_once", |seed, trace| {
+        let played = play::play::<SoloPlan>(play::worker_setting(seed, trace));
+        let count = |is: fn(&Fact) -> bool| played.facts.iter().filter(|fact| is(fact)).count();
+        assert!(count(|fact| matches!(fact, Fact::AttemptOpened { .. })) <= 1);
+        assert!(count(|fact| matches!(fact, Fact::AttemptEnded { .. })) <= 1);
+        played.coverage
     });
 }
 

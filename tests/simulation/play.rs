@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use swarm::driver::seams::Order;
 use swarm::driver::{Driver, Outcome, Parts};
-use swarm::engine::{Ask, Fact, Input, LoopPlan, Policy, Stamped};
+use swarm::engine::{Ask, Fact, Input, Planner, Policy, Stamped};
 use swarm::model::{RunEnding, RunId, Span};
 
 /// Virtual time in which every run must be over, whatever befell it.
@@ -147,6 +147,26 @@ pub(crate) fn twin_setting(seed: u64, crashes: u32, trace: bool) -> Setting {
     Setting { crashes, crash_rate: 30, twin: true, ..setting }
 }
 
+/// A setting of one worker: nobody asks it for more than its life, and those who end it come and go.
+pub(crate) fn worker_setting(seed: u64, trace: bool) -> Setting {
+    let mut setting = setting(seed, trace);
+    // No clock ends one that hangs, but a person does, again and again if the one who was to do it dies.
+    let kill = Order::Ask(Ask::Stop { signal: 15, at_once: true });
+    setting.orders.extend((0..12).map(|time| (SCENE + time * 60_000, kill)));
+    let policy = Policy {
+        iterations: Some(1),
+        max_failures: None,
+        max_stalled: None,
+        max_ooms: None,
+        start_timeout: None,
+        idle_timeout: None,
+        iteration_timeout: None,
+        grace: setting.policy.grace,
+        ..Policy::default()
+    };
+    Setting { policy, prompt_gone_from: None, unwritable_at: None, ..setting }
+}
+
 /// A run that was played to its end.
 pub(crate) struct Played {
     pub(crate) coverage: Coverage,
@@ -162,8 +182,8 @@ impl Played {
     }
 }
 
-/// Plays a setting to the end of its run.
-pub(crate) fn play(setting: Setting) -> Played {
+/// Plays a setting to the end of its run, by the plan `P`.
+pub(crate) fn play<P: Planner + Default>(setting: Setting) -> Played {
     let trace = setting.trace;
     let world: Shared = Rc::new(RefCell::new(World::new(setting)));
     let mut polls = 0;
@@ -171,7 +191,7 @@ pub(crate) fn play(setting: Setting) -> Played {
     loop {
         world.borrow_mut().begin_life();
         let first = first_input(&world.borrow());
-        let life = live(&world, first, &mut polls);
+        let life = live::<P>(&world, first, &mut polls);
         let mut now = world.borrow_mut();
         match life {
             Life::Over(Outcome::Finished(ending)) => {
@@ -219,11 +239,11 @@ fn first_input(world: &World) -> Input {
 }
 
 /// The life of one supervisor.
-fn live(world: &Shared, first: Input, polls: &mut u32) -> Life {
+fn live<P: Planner + Default>(world: &Shared, first: Input, polls: &mut u32) -> Life {
     let hearing = Arc::new(Mutex::new(Hearing::default()));
     let board = world.borrow().shadow.clone();
     let mut driver = Driver::new(
-        LoopPlan,
+        P::default(),
         board,
         Parts {
             runtime: SimRuntime { world: world.clone(), followed: BTreeMap::new() },

@@ -1,14 +1,16 @@
 //! Ending workers, all at once, and taking them out of the registry.
 
-use super::look::{Life, Sight};
+use super::look::{self, Life, Sight};
 use super::solo::Solo;
 use super::{DEFAULT_GRACE, Fleet, Kind, PATIENCE, Result, Trouble, changed, spawn, stranger, undo};
-use crate::host::git::worktree;
+use crate::host::git::worktree::{self, GitError};
 use crate::host::lock::{self, Lock};
-use crate::host::{files, limits};
-use crate::model::{Entry, Span, Standing, WorkerEnd};
+use crate::host::{clock, files, limits, shim};
+use crate::model::{Ending, Entry, Exit, ProcessId, Span, Standing as Noted, Status, WorkerEnd, Worktree};
 use crate::runtime::tmux::Server;
 use futures_util::stream::{self, StreamExt};
+use nix::sys::signal::Signal;
+use std::io;
 use std::path::Path;
 
 /// What became of a worker that was to be ended.
@@ -34,27 +36,16 @@ impl Fleet {
         let ends = sights.iter().map(|sight| self.end_one(sight, grace));
         let room = limits::open_files(OUR_FILES + sights.len() * FILES_EACH).saturating_sub(OUR_FILES);
         let ends: Vec<Result<Ended>> = stream::iter(ends).buffered((room / FILES_EACH).max(1)).collect().await;
-        let ended: Vec<(&Sight, &WorkerEnd)> = sights
-            .iter()
-            .zip(&ends)
-            .filter_map(|(sight, end)| match end {
-                Ok(Ended::Now(Some(end))) => Some((sight, end)),
-                _ => None,
-            })
-            .collect();
-        let strangers = |sight: &Sight| sight.entry.run.is_none();
-        let gone =
-            sights.iter().zip(&ends).filter(|(sight, end)| strangers(sight) && end.is_ok()).map(|(sight, _)| sight);
+        let over = sights.iter().zip(&ends).filter_map(|(sight, end)| match end {
+            Ok(Ended::Now(end)) => Some((sight, end.clone())),
+            // One of the predecessor's had nobody to say so.
+            Ok(Ended::Before) if sight.entry.run.is_none() => Some((sight, None)),
+            _ => None,
+        });
         let told = self.update(|state| {
-            for (sight, end) in ended {
-                if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run == sight.entry.run) {
-                    entry.status = Standing::Stopped;
-                    entry.ended = Some(end.clone());
-                }
-            }
-            for sight in gone {
-                if let Some(entry) = state.find_mut(&sight.entry.name).filter(|entry| entry.run.is_none()) {
-                    entry.status = Standing::Stopped;
+            for (sight, end) in over {
+                if let Some(now) = state.find_mut(&sight.entry.name).filter(|now| now.is_same_life(&sight.entry)) {
+                    (now.status, now.ended) = (Noted::Stopped, end);
                 }
             }
         });
@@ -73,6 +64,9 @@ impl Fleet {
         let (folder, plan) = self.run(&sight.entry, run);
         let name = &sight.entry.name;
         let own = plan.policy.grace;
+        if let Some(shim) = look::shim_without_record(&sight.entry, &folder) {
+            return self.end_without_record(name, shim, grace.unwrap_or(own)).await;
+        }
         let _lock = self.lock(name, &folder, "ending it", own.duration() + PATIENCE).await?;
         let logs = self.logs(&sight.entry).ok_or_else(|| super::not_found(name))?;
         let solo = Solo { folder: &folder, run, plan: &plan, logs };
@@ -88,6 +82,13 @@ impl Fleet {
         }
     }
 
+    /// Ends a worker whose record somebody removed, through its shim.
+    async fn end_without_record(&self, name: &str, shim: &ProcessId, grace: Span) -> Result<Ended> {
+        let gone = stranger::end_process(shim, grace.duration(), shim::KILL).await;
+        self.is_gone(name, gone)?;
+        Ok(Ended::Now(Some(WorkerEnd { exit: Exit::plain(Status::Lost), ending: Ending::Lost, at: clock::now().wall })))
+    }
+
     async fn end_stranger(&self, sight: &Sight, grace: Option<Span>) -> Result<Ended> {
         let grace = grace.unwrap_or(DEFAULT_GRACE).duration();
         let gone = match (&sight.entry.tmux, &sight.pane) {
@@ -95,13 +96,16 @@ impl Fleet {
                 stranger::end_window(&Server::new(window.socket.as_deref()), pane, grace).await
             }
             _ => match stranger::process(&sight.entry) {
-                Some(id) => stranger::end_process(&id, grace).await,
+                Some(id) => stranger::end_process(&id, grace, Signal::SIGKILL).await,
                 None => return Ok(Ended::Before),
             },
         };
-        let name = &sight.entry.name;
+        self.is_gone(&sight.entry.name, gone).map(|()| Ended::Now(None))
+    }
+
+    fn is_gone(&self, name: &str, gone: io::Result<bool>) -> Result<()> {
         match gone.map_err(|error| Trouble::of_io(format!("cannot end worker '{name}'"), &error))? {
-            true => Ok(Ended::Now(None)),
+            true => Ok(()),
             false => Err(Trouble::failed(format!("worker '{name}' cannot be ended: it is stuck in the kernel"))),
         }
     }
@@ -130,13 +134,27 @@ impl Fleet {
     pub(super) async fn remove_claimed_worktree(&self, entry: &Entry, force: bool) -> Result<Option<Cleaned>> {
         let Some(tree) = &entry.worktree else { return Ok(None) };
         self.refuse_loop_in(&tree.path)?;
-        let repository = worktree::repository(&tree.base_repo).await.map_err(spawn::of_git)?;
+        let repository = match worktree::repository(&tree.base_repo).await {
+            Ok(repository) => repository,
+            Err(GitError::NoRepository { .. } | GitError::Path { .. }) => return without_repository(&entry.name, tree),
+            Err(error) => return Err(spawn::of_git(error)),
+        };
         let made = tree.made_branch.unwrap_or(false).then_some(tree.branch.as_str());
         let removed = worktree::remove(&repository, &tree.path, made, force).await.map_err(spawn::of_git)?;
         for left in &removed.left {
             self.warn(format!("{} is left; remove it with: {}", left.what, left.command));
         }
         Ok(Some(Cleaned { kept_branch: (!removed.branch).then(|| tree.branch.clone()) }))
+    }
+
+    /// Refuses where the removal of a worker's worktree would lose work.
+    pub(super) async fn refuse_unsaved(&self, entry: &Entry) -> Result<()> {
+        let Some(tree) = entry.worktree.as_ref().filter(|tree| tree.path.exists()) else { return Ok(()) };
+        let work = worktree::work_in(&tree.path).await.map_err(spawn::of_git)?;
+        match work.is_none() {
+            true => Ok(()),
+            false => Err(spawn::of_git(GitError::Unsaved { path: tree.path.clone(), work: Box::new(work) })),
+        }
     }
 
     /// A loop may be at work in a worktree whose worker ended.
@@ -198,7 +216,17 @@ pub(super) struct Claim {
 
 /// Does the registry still mean the same life of the worker, and is that over?
 fn is_same(now: &Entry, entry: &Entry) -> bool {
-    now.run == entry.run && now.status == Standing::Stopped
+    now.is_same_life(entry) && now.status == Noted::Stopped
+}
+
+/// The repository was removed, and no git can say what would be lost: what still stands there is left to a person.
+fn without_repository(name: &str, tree: &Worktree) -> Result<Option<Cleaned>> {
+    let (path, repository) = (tree.path.display(), tree.base_repo.display());
+    match tree.path.try_exists() {
+        Ok(false) => Ok(None),
+        _ => Err(Trouble::failed(format!("the repository {repository} of the work tree {path} is gone"))
+            .hint(format!("`swarm clean {name} --no-rm-worktree` forgets the worker and leaves the work tree"))),
+    }
 }
 
 /// How a worktree is to be removed.

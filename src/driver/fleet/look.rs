@@ -8,7 +8,7 @@ use crate::engine::{Board, Stamped};
 use crate::host::process::{self, PidFd};
 use crate::host::{clock, lock};
 use crate::journal::{FileJournal, Home, RunFolder};
-use crate::model::{Ending, Entry, Exit, RunId, Standing as Noted, Status, WorkerEnd};
+use crate::model::{Ending, Entry, Exit, ProcessId, RunId, Standing as Noted, Status, WorkerEnd};
 use crate::runtime::process::{self as processes, Standing};
 use crate::runtime::tmux::{self, Pane, PaneLog, Server, TmuxError};
 use std::collections::BTreeMap;
@@ -216,6 +216,11 @@ impl Fleet {
             return Ok(false);
         }
         let name = sight.entry.name.clone();
+        let state = self.registry.read()?.state;
+        if state.find(&name).is_none_or(|now| now.run.as_ref() != Some(&run)) {
+            // Somebody was faster, and the name may be another worker's by now, with its logs.
+            return Ok(true);
+        }
         self.warn(format!("the spawn of worker '{name}' died half-way: it is undone"));
         let left = undo::died(&folder, self.logs(&sight.entry).as_ref()).await;
         left.into_iter().for_each(|text| self.warn(text));
@@ -259,7 +264,7 @@ impl Fleet {
             for sight in different {
                 let now = state.find_mut(&sight.entry.name);
                 // The same life of the same worker: not respawned, not ended meanwhile.
-                let same = |entry: &&mut Entry| entry.run == sight.entry.run && entry.status == Noted::Running;
+                let same = |now: &&mut Entry| now.is_same_life(&sight.entry) && now.status == Noted::Running;
                 if let Some(entry) = now.filter(same) {
                     let seen = sight.entry.clone();
                     entry.status = seen.status;
@@ -295,6 +300,7 @@ fn ours(mut entry: Entry, run: &RunFolder, panes: &[Pane]) -> Sight {
                 entry.ended = Some(end);
                 life
             }
+            None if shim_without_record(&entry, run).is_some() => return running(entry, panes, false),
             // It lived once: what its record said is lost.
             None if entry.worker.is_some() => Life::Over(LOST),
             None if lock::holder(&run.lock()).is_ok_and(|holder| holder.is_none()) => Life::Unborn,
@@ -303,6 +309,13 @@ fn ours(mut entry: Entry, run: &RunFolder, panes: &[Pane]) -> Sight {
     };
     let differs = entry != before;
     Sight { entry, life, pane: None, differs }
+}
+
+/// The shim of a worker that lives, though its record is gone: somebody removed that, and with it all that says how it will
+/// end. In this order: the end of one whose record was discarded is in its journal.
+pub(super) fn shim_without_record<'a>(entry: &'a Entry, run: &RunFolder) -> Option<&'a ProcessId> {
+    let shim = entry.shim.as_ref().filter(|_| stands(run) == Standing::Never)?;
+    (process::is_alive(shim) && recorded_end(run).is_none()).then_some(shim)
 }
 
 /// The pane of a worker of ours: the one whose program is its shim.

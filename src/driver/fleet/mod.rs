@@ -11,6 +11,7 @@
 //! | before the launch | an entry whose run was never started, its lock free | undoes what the spawn had noted |
 //! | before the name was reserved | a run that no entry names, and no process that made it | removes it |
 //! | after the launch | an entry whose run's shim lives | fills in what the entry lacks |
+//! | while a worker was started again | the same, and the run before, that nobody names | undoes the spawn; the worker is as it was |
 //! | while a worker was ended | a run with an open attempt, its lock free | judges and records the end, or goes on |
 
 mod close;

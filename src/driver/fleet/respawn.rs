@@ -15,6 +15,10 @@ impl Fleet {
     pub async fn respawn(&self, sight: &Sight, clean_first: bool, force: bool) -> Result<Spawned> {
         let spawn = self.as_before(&sight.entry)?;
         let mut entry = sight.entry.clone();
+        if clean_first && !force {
+            // Before it is ended: for what is refused nobody shall have to end.
+            self.refuse_unsaved(&entry).await?;
+        }
         if sight.is_live() {
             let ended = self.end(std::slice::from_ref(sight), None).await.pop();
             if let Ended::Now(Some(end)) = ended.unwrap_or(Ok(Ended::Before))? {
@@ -59,7 +63,7 @@ impl Fleet {
         let Some(run) = &entry.run else {
             if !entry.env.is_empty() {
                 let names: Vec<&str> = entry.env.keys().map(String::as_str).collect();
-                self.warn(format!("the values of {} were not kept by the swarm that spawned it", names.join(", ")));
+                self.warn(format!("started without {}: the swarm that spawned it did not keep the values; `swarm clean` it and spawn it with --env", names.join(", ")));
             }
             return Ok(Vec::new());
         };

@@ -10,7 +10,7 @@ use crate::driver::real::{FactsFile, RealClock};
 use crate::driver::recover::{self, Known};
 use crate::driver::seams::{Audience, Order, Orders};
 use crate::driver::{Driver, Outcome, Parts};
-use crate::engine::{Ask, Board, Input, SoloPlan, Stamped, board::Open};
+use crate::engine::{Ask, Board, Fact, Input, SoloPlan, Stamped, board::Open};
 use crate::host::{clock, process};
 use crate::journal::{FileJournal, RunFolder, WorkerLogs};
 use crate::model::{AttemptId, Ending, Exit, Handle, RunEnding, RunId, Sign, Span, Status, WorkerEnd};
@@ -71,18 +71,28 @@ impl Solo<'_> {
             runtime: runtime.map_err(lost)?,
             journal: FactsFile::new(journal),
             clock: RealClock::new().map_err(lost)?,
-            workspace: self.space(env).map_err(lost)?,
-            audience: Witness { launched: Some(launched.clone()) },
-            orders: UntilLaunched::new(signals, launched),
+            workspace: self.space(Some(env)).map_err(lost)?,
+            audience: Witness { launched: Some(launched.clone()), handle: None },
+            orders: UntilLaunched::new(&mut *signals, launched),
         };
         let mut driver = Driver::new(SoloPlan, Board::default(), parts);
         let boot_id = process::boot_id().map_err(lost)?.to_owned();
         let begin = Input::Begin { run: self.run.clone(), policy: self.plan.policy.clone(), boot_id };
-        match driver.run(begin).await {
-            Outcome::Left => {
-                let handle = driver.board().open.values().find_map(|open| open.launched.clone());
-                let (_, handle) = handle.ok_or_else(|| lost(io::Error::other("it was left before it was launched")))?;
-                Ok(Launched { handle, window: driver.runtime().opened().cloned() })
+        let outcome = driver.run(begin).await;
+        let (handle, window) = (driver.audience().handle.take(), driver.runtime().opened().cloned());
+        drop(driver);
+        match outcome {
+            // Also one that has ended by now: it was launched, and what became of it is recorded.
+            Outcome::Left | Outcome::Finished(RunEnding::WorkerEnded) => {
+                let handle = handle.ok_or_else(|| lost(io::Error::other("it was left before it was launched")))?;
+                // Nobody listened while tmux was asked.
+                match signals.missed().await {
+                    None => Ok(Launched { handle, window }),
+                    Some(signal) => {
+                        self.finish(Some(self.plan.policy.grace)).await.map_err(lost)?;
+                        Err(NotLaunched::Interrupted(signal))
+                    }
+                }
             }
             Outcome::Finished(RunEnding::CannotLaunch { error }) => Err(NotLaunched::Failed(error)),
             Outcome::Finished(RunEnding::Stopped { signal }) => Err(NotLaunched::Interrupted(signal)),
@@ -115,8 +125,8 @@ impl Solo<'_> {
             runtime: ProcessRuntime::to_the_end(self.folder.path())?,
             journal,
             clock: RealClock::new()?,
-            workspace: self.space(Vec::new())?,
-            audience: Witness { launched: None },
+            workspace: self.space(None)?,
+            audience: Witness { launched: None, handle: None },
             orders: Nobody,
         };
         let mut driver = Driver::new(SoloPlan, board, parts);
@@ -131,7 +141,7 @@ impl Solo<'_> {
         }
     }
 
-    fn space(&self, env: Vec<Change>) -> io::Result<WorkerSpace> {
+    fn space(&self, env: Option<Vec<Change>>) -> io::Result<WorkerSpace> {
         WorkerSpace::new(self.plan.clone(), self.logs.clone(), env)
     }
 
@@ -159,6 +169,8 @@ fn end_of(board: &Board) -> Option<WorkerEnd> {
 /// Nobody is told of a single worker's facts; who launches it waits for one of them.
 struct Witness {
     launched: Option<Rc<Notify>>,
+    /// Where it was launched.
+    handle: Option<Handle>,
 }
 
 impl Audience for Witness {
@@ -168,10 +180,12 @@ impl Audience for Witness {
 
     fn closed(&mut self, _attempt: &AttemptId) {}
 
-    fn facts(&mut self, board: &Board, _facts: &[Stamped]) {
-        let launched = board.open.values().any(|open| open.launched.is_some());
-        if let Some(notify) = self.launched.as_ref().filter(|_| launched) {
-            notify.notify_one();
+    fn facts(&mut self, _board: &Board, facts: &[Stamped]) {
+        for stamped in facts {
+            if let Fact::AttemptLaunched { handle, .. } = &stamped.fact {
+                self.handle = Some(handle.clone());
+                self.launched.iter().for_each(|launched| launched.notify_one());
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::journal::{FileJournal, Home, RunFolder, RunRecord, WorkerLogs, run};
 use crate::model::worker::written_time;
 use crate::model::{Entry, RunId, Span, Standing, Window, WorkerName, Worktree};
 use crate::runtime::process::Spot;
-use crate::runtime::tmux::{Opened, Server};
+use crate::runtime::tmux::{Opened, Server, check_session};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::ffi::OsString;
@@ -120,7 +120,9 @@ impl Fleet {
     async fn draft(&self, spawn: &Spawn) -> Result<Draft> {
         if let Some(wish) = &spawn.tmux {
             let version = Server::new(wish.socket.as_deref()).version();
-            version.map_err(|error| Trouble::failed(format!("{NO_WINDOW}: {error}")))?;
+            let failed = |error| Trouble::failed(format!("{NO_WINDOW}: {error}"));
+            version.map_err(failed)?;
+            wish.session.as_deref().map_or(Ok(()), check_session).map_err(|error| failed(error).kind(Kind::Usage))?;
         }
         let repository = match &spawn.worktree {
             Some(_) => Some(worktree::repository(&spawn.cwd).await.map_err(of_git)?),
@@ -243,7 +245,7 @@ impl Fleet {
         let reserved = self.update(|state| match take {
             Take::Name => state.insert(entry.clone()),
             Take::Place(before) => match state.find_mut(&before.name) {
-                Some(place) if place.run == before.run && place.status == Standing::Stopped => {
+                Some(place) if place.is_same_life(before) && place.status == Standing::Stopped => {
                     *place = entry.clone();
                     true
                 }
@@ -435,7 +437,9 @@ fn already_exists(name: &str) -> Trouble {
 pub(super) fn of_git(error: worktree::GitError) -> Trouble {
     let trouble = Trouble::failed(error.to_string());
     match error {
-        worktree::GitError::Unsaved { .. } => trouble.hint("commit or push it, or give --force-dirty to lose it"),
+        worktree::GitError::Unsaved { .. } => {
+            trouble.hint("commit, merge or push it, or give --force-dirty to lose it")
+        }
         worktree::GitError::NoRepository { .. } => trouble.hint("change into one, or leave --worktree out"),
         _ => trouble,
     }

@@ -30,8 +30,8 @@ pub(super) fn pane<'a>(window: &Window, panes: &'a [Pane]) -> Option<&'a Pane> {
     panes.iter().find(|pane| pane.session == window.session && pane.window_name == window.window)
 }
 
-/// Ends a process and its group: TERM, `grace`, KILL. Returns whether it is gone.
-pub(super) async fn end_process(id: &ProcessId, grace: Duration) -> io::Result<bool> {
+/// Ends a process and its group: TERM, `grace`, then the signal `kill`. Returns whether it is gone.
+pub(super) async fn end_process(id: &ProcessId, grace: Duration, kill: Signal) -> io::Result<bool> {
     let Some(held) = PidFd::open(id)? else { return Ok(true) };
     let leads = process::stat(id.pid).is_ok_and(|stat| stat.group == id.pid);
     let send = |signal: Signal| match leads {
@@ -43,7 +43,8 @@ pub(super) async fn end_process(id: &ProcessId, grace: Duration) -> io::Result<b
     if ended(&held, grace).await? {
         return Ok(true);
     }
-    send(Signal::SIGKILL)?;
+    send(kill)?;
+    send(Signal::SIGCONT)?;
     ended(&held, UNKILLABLE).await
 }
 
@@ -53,7 +54,7 @@ pub(super) async fn end_window(server: &Server, pane: &Pane, grace: Duration) ->
     server.kill_window(&pane.target()).map_err(io::Error::other)?;
     let Some(id) = id else { return Ok(true) };
     match PidFd::open(&id)? {
-        Some(held) if !ended(&held, grace).await? => end_process(&id, grace).await,
+        Some(held) if !ended(&held, grace).await? => end_process(&id, grace, Signal::SIGKILL).await,
         _ => Ok(true),
     }
 }

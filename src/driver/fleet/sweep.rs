@@ -1,7 +1,7 @@
 //! Runs that are nobody's: of a spawn that was killed before its name was reserved, or of a worker that was started again
 //! by somebody who was killed before the old run was removed.
 
-use super::{Fleet, Result, rebuild, undo};
+use super::{Fleet, Result, WorkerPlan, rebuild, undo};
 use crate::host::{lock, process};
 use crate::journal::{RunFolder, run};
 use crate::model::{Entry, RunId};
@@ -12,9 +12,8 @@ impl Fleet {
     pub(super) fn strays(&self, workers: &[Entry]) -> Vec<RunFolder> {
         // A folder that cannot be listed is a matter for whoever needs it.
         let runs = self.home.workers().unwrap_or_default();
-        let named: HashSet<&str> = workers.iter().filter_map(|entry| Some(entry.run.as_ref()?.0.as_str())).collect();
-        let is_stray = |run: &RunFolder| !named.contains(rebuild::id_of(run).0.as_str()) && is_abandoned(run);
-        runs.into_iter().filter(is_stray).collect()
+        let named = self.named(workers);
+        runs.into_iter().filter(|run| !named.contains(&rebuild::id_of(run)) && is_abandoned(run)).collect()
     }
 
     /// Removes them, unless an entry names them by now.
@@ -24,14 +23,22 @@ impl Fleet {
         }
         // Under the registry's lock: no name is reserved meanwhile.
         self.update(|state| {
-            strays.iter().filter(|stray| !is_named(stray, &state.workers)).for_each(undo::remove_run);
+            let named = self.named(&state.workers);
+            strays.iter().filter(|stray| !named.contains(&rebuild::id_of(stray))).for_each(undo::remove_run);
         })
     }
-}
 
-fn is_named(run: &RunFolder, workers: &[Entry]) -> bool {
-    let id = rebuild::id_of(run);
-    workers.iter().any(|entry| entry.run.as_ref() == Some(&id))
+    /// The runs that these entries name, and those that they may name again: of a worker that is just being started again
+    /// the run before is still needed, in case that it does not come to life.
+    fn named(&self, workers: &[Entry]) -> HashSet<RunId> {
+        let now = workers.iter().filter_map(|entry| entry.run.clone());
+        let lifeless = workers.iter().filter(|entry| entry.worker.is_none()).filter_map(|entry| entry.run.as_ref());
+        let before = lifeless.filter_map(|run| {
+            let plan = WorkerPlan::of(&self.home.worker(run).record().ok()?).ok()?;
+            plan.before?.run
+        });
+        now.chain(before).collect()
+    }
 }
 
 /// Its maker is asked for first: between making a run and locking it nothing else tells that somebody is at it.

@@ -25,7 +25,8 @@ pub(super) struct WorkerSpace(Rc<Parts>);
 struct Parts {
     plan: WorkerPlan,
     logs: WorkerLogs,
-    env: Vec<Change>,
+    /// None for a worker that is taken over: that is never started again.
+    env: Option<Vec<Change>>,
     rule: DoneRule,
 }
 
@@ -33,8 +34,8 @@ struct Parts {
 const NO_CLAIM: &str = r"[^\s\S]";
 
 impl WorkerSpace {
-    /// Touches nothing. `env` is needed to launch only.
-    pub(super) fn new(plan: WorkerPlan, logs: WorkerLogs, env: Vec<Change>) -> io::Result<WorkerSpace> {
+    /// Touches nothing. Without `env` nothing can be launched.
+    pub(super) fn new(plan: WorkerPlan, logs: WorkerLogs, env: Option<Vec<Change>>) -> io::Result<WorkerSpace> {
         let rule = DoneRule::new(NO_CLAIM, DoneMatch::Last).map_err(io::Error::other)?;
         Ok(WorkerSpace(Rc::new(Parts { plan, logs, env, rule })))
     }
@@ -71,17 +72,24 @@ impl Workspace for WorkerSpace {
         _refused: Option<String>,
         _before: Option<Survey>,
     ) -> impl Future<Output = Result<Ready, Problem>> + 'static {
-        let raw_from = self.0.logs.out().metadata().map_or(0, |log| log.len());
-        async move { Ok(Ready { log: 0, raw_from, text_from: 0, survey: Survey::default() }) }
+        let size = |log: PathBuf| log.metadata().map_or(0, |log| log.len());
+        // A worker has no text log: what is noted there is where its standard error begins. What an earlier life of it wrote
+        // says nothing of this one's end.
+        let (raw_from, text_from) = (size(self.0.logs.out()), size(self.0.logs.err()));
+        async move { Ok(Ready { log: 0, raw_from, text_from, survey: Survey::default() }) }
     }
 
     fn launch(&self, open: &Open) -> Result<Launch, LaunchError> {
         let entry = &self.0.plan.entry;
+        let Some(env) = self.0.env.clone() else {
+            let message = "it was started before, and what became of it is not known".to_owned();
+            return Err(LaunchError { message, permanent: true });
+        };
         Ok(Launch {
             attempt: open.attempt.clone(),
             argv: entry.cmd.iter().map(OsString::from).collect(),
             cwd: entry.cwd.clone().into(),
-            env: self.0.env.clone(),
+            env,
             streams: self.streams(),
             keep_children: false,
         })
@@ -97,8 +105,8 @@ impl Workspace for WorkerSpace {
         agent.scanner(&self.0.rule)
     }
 
-    fn last_words(&self, _open: &Open) -> Vec<u8> {
-        files::read_end(&self.0.logs.err(), 0, LAST_WORDS).unwrap_or_default()
+    fn last_words(&self, open: &Open) -> Vec<u8> {
+        files::read_end(&self.0.logs.err(), open.text_from, LAST_WORDS).unwrap_or_default()
     }
 
     fn after(&self, _open: &Open, _exit: &Exit) -> impl Future<Output = (Survey, Vec<Note>)> + 'static {

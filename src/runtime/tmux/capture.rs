@@ -43,13 +43,16 @@ impl Server {
     }
 }
 
+/// tmux takes no larger number, and means the visible screen by one.
+const MOST: u32 = i32::MAX as u32;
+
 fn command<'a>(target: &Target, what: Capture) -> TmuxCommand<'a> {
     let command = CapturePane::new().stdout().target_pane(target.pane_id().to_owned());
     match what {
         Capture::Screen => command.build(),
         Capture::Written => command.trailing_spaces().build(),
         Capture::History(lines) => {
-            let scrolled = command.clone().start_line(format!("-{lines}")).build();
+            let scrolled = command.clone().start_line(format!("-{}", lines.min(MOST))).build();
             list::either(target, "#{alternate_on}", [command.build()], [scrolled])
         }
     }

@@ -207,7 +207,7 @@ pub fn check_session(name: &str) -> Result<(), TmuxError> {
         return Ok(());
     }
     Err(TmuxError::BadSession(format!(
-        "'{}' cannot be a session's name: letters, digits and _ - + @ / , are allowed, a letter, digit or _ first, \
+        "'{}' cannot be a session's name: letters, digits, blanks and _ - + @ / , are allowed, a letter, digit or _ first, \
          at most {MAX_SESSION}",
         name.escape_debug()
     )))
