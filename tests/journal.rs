@@ -16,7 +16,7 @@ use swarm::model::{Now, RunId, Span};
 /// Lines as a run has them.
 fn facts() -> Vec<String> {
     let opened =
-        Fact::RunOpened { version: 1, run: RunId("ü".into()), policy: Policy::default(), boot_id: "boot".into() };
+        Fact::RunOpened { version: 1, run: RunId("r".into()), policy: Policy::default(), boot_id: "boot".into() };
     let facts = [opened, Fact::Paused, Fact::Unpaused, Fact::Suspended, Fact::Continued { stood: Span(7) }];
     let stamped = (0..).zip(facts).map(|(seq, fact)| Stamped { seq, now: Now::default(), fact });
     stamped.map(|fact| serde_json::to_string(&fact).unwrap()).collect()

@@ -489,7 +489,7 @@ fn the_verbs_know_a_loop_beside_workers() {
         "worker 'night' already exists: a running loop has that name",
     );
     assert_eq!(fleet.run(&["wait", "night", "--timeout", "0.05"]).code, 1);
-    fleet.refused(&["clean", "night"], 1, "worker 'night' not found");
+    fleet.refused(&["clean", "night"], 1, "worker 'night' not found: it is a loop");
     let text = "── iteration 1/3 (log 1) ──\nwords\n";
     assert_eq!(
         (fleet.ok(&["peek", "night"]).as_str(), fleet.ok(&["peek", "night", "-n", "1"]).as_str()),

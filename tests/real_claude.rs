@@ -148,7 +148,7 @@ fn told(run: &Finished, word: &str) -> bool {
 fn a_silent_stream_runs_into_the_idle_timeout() {
     let stall = json!({"times": 1, "fault": {"stall": {"seconds": 120}}});
     let Some(site) = Site::new(&json!({"faults": [stall], "sessions": [done()]})) else { return };
-    let run = finish(&site, swarm_loop(&site, &["2", "PROMPT.md", "--idle-timeout", "3s"]));
+    let run = finish(&site, swarm_loop(&site, &["2", "PROMPT.md", "--idle-timeout", "10s"]));
     assert_eq!(run.code, 0, "{run:#?}");
     assert_eq!(run.endings(), ["idle_timeout", "done"]);
     assert_eq!(logs(&site), 2, "a used iteration");

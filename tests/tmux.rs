@@ -251,6 +251,18 @@ fn what_stands_on_a_screen_is_read_as_it_stands() {
 }
 
 #[test]
+fn nothing_was_scrolled_off_the_alternate_screen() {
+    let site = Site::new();
+    let script = format!("seq 1 100; printf '\\033[?1049h\\033[Hdrawn'; {}; exec cat", site.signal("ready"));
+    let target = site.open("s", "w", &["sh", "-c", &script]).target();
+    site.wait_for("ready");
+    let drawn = format!("drawn{}", "\n".repeat(36)).into_bytes();
+    assert_eq!(site.server.capture(&target, Capture::History(50)).unwrap(), drawn);
+    let many = site.server.captures(&[target.clone(), target], Capture::History(50)).unwrap();
+    assert_eq!(many, vec![Some(drawn); 2]);
+}
+
+#[test]
 fn every_byte_arrives_where_bracketed_paste_is_asked_for() {
     let site = Site::new();
     let reader = site.reader("\\033[?2004h");

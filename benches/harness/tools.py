@@ -41,6 +41,7 @@ class Options:
     rounds: int | None = None
     cpus: str | None = None
     disk: bool = False
+    cpu: bool = False
 
     def pinned(self) -> list[str]:
         """What stands before a command to keep it on the wanted processors."""

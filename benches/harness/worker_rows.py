@@ -31,13 +31,17 @@ def peer() -> list:
     return [sys.executable, SWARM_PY]
 
 
+def unit(options: Options) -> str:
+    return "ms CPU" if options.cpu else "ms"
+
+
 def repeated(label: str, world: World, *command) -> Try:
     return lambda: {label: world.times(REPEATS, *command)}
 
 
 def p6(options: Options) -> Row:
     workers = 200
-    row = Row("P6", f"ls with {workers} workers", "ms")
+    row = Row("P6", f"ls with {workers} workers", unit(options))
     with ExitStack() as stack:
 
         def world(words: list, *flags) -> World:
@@ -66,7 +70,7 @@ def p6(options: Options) -> Row:
 
 def p7(options: Options) -> Row:
     workers = 200
-    row = Row("P7", f"peek and send, one of {workers} tmux workers", "ms")
+    row = Row("P7", f"peek and send, one of {workers} tmux workers", unit(options))
     with ExitStack() as stack:
         worlds = [World(options, words, in_memory=True) for words in (ours(options), peer())]
         mine, others = map(stack.enter_context, worlds)
@@ -93,7 +97,7 @@ def p7(options: Options) -> Row:
 
 
 def p8(options: Options) -> Row:
-    row = Row("P8", "spawn", "ms")
+    row = Row("P8", "spawn", unit(options))
     with ExitStack() as stack:
 
         def growing(label: str, words: list, *command) -> Try:

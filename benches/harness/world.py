@@ -82,10 +82,22 @@ class World(Scratch):
         return self.run(*self.words, *words)
 
     def times(self, count: int, *command, first: int = 0) -> list[float]:
-        """Milliseconds of any program from start to end, `count` times; `{}` is the run's number, from `first` on."""
+        """Milliseconds of any program from start to end, `count` times; `{}` is the run's number, from `first` on.
+
+        With `--cpu` the processor time instead: of the command and of what it waited for, and of the tmux server.
+        """
         out = self.path / "times"
+        before = self.servers_cpu() if self.options.cpu else 0.0
         self.run(BUILT / "repeat", out, str(first), str(count), *command)
-        return [int(line.split()[0]) / 1e6 for line in out.read_text().splitlines()]
+        runs = [[int(word) / 1e6 for word in line.split()] for line in out.read_text().splitlines()]
+        if not self.options.cpu:
+            return [wall for wall, _ in runs]
+        each = (self.servers_cpu() - before) / count
+        return [used + each for _, used in runs]
+
+    def servers_cpu(self) -> float:
+        """Milliseconds of processor time that the tmux servers of this world have used so far."""
+        return cpu([process.pid for process in self.processes("tmux: server")])
 
     def spawn(self, count: int, *flags, command: list = IDLE) -> None:
         """Makes workers `w0`, `w1`, … with the side's program, and makes sure that they run."""

@@ -15,6 +15,14 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
     let count = matches.get_one::<u32>("lines").copied().unwrap_or(30) as usize;
     let (last, json) = (matches.get_flag("last"), matches.get_flag("json"));
     let fleet = fleet::open()?;
+    if let Whom::Names(names) = &whom
+        && let [name] = names.as_slice()
+        && let Some(words) = fleet.last_words_in_window(name, count)
+    {
+        let peeked = peeked(name, Standing::Running, words);
+        print::text(&if json { peeked.json() } else { peeked.text(count) });
+        return Ok(0);
+    }
     let view = fleet::view(&fleet)?;
     match whom {
         Whom::All => {
@@ -43,13 +51,13 @@ fn one(fleet: &Fleet, view: &View, name: &str, count: usize, last: bool) -> Resu
 
 fn peek(fleet: &Fleet, sights: Vec<&Sight>, count: usize) -> Result<Vec<Peeked>> {
     let all = fleet.last_words(&sights, count)?;
-    let peeked = |(sight, Words { out, err }): (&Sight, Words)| Peeked {
-        name: sight.entry.name.clone(),
-        status: if sight.is_live() { Standing::Running } else { Standing::Stopped },
-        out,
-        err,
-    };
+    let standing = |sight: &Sight| if sight.is_live() { Standing::Running } else { Standing::Stopped };
+    let peeked = |(sight, words): (&Sight, Words)| peeked(&sight.entry.name, standing(sight), words);
     Ok(sights.into_iter().zip(all).map(peeked).collect())
+}
+
+fn peeked(name: &str, status: Standing, Words { out, err }: Words) -> Peeked {
+    Peeked { name: name.to_owned(), status, out, err }
 }
 
 /// The end of a loop's newest text log.

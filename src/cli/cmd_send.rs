@@ -2,7 +2,9 @@
 
 use super::error::{Error, Result};
 use super::fleet::{self, Whom};
+use super::print;
 use super::windows::{self, Window};
+use crate::driver::fleet::Fleet;
 use crate::runtime::tmux::{Text, TmuxError, is_canonical, refuse_long_line};
 use clap::ArgMatches;
 use std::ffi::OsString;
@@ -18,8 +20,29 @@ pub(super) fn run(matches: &ArgMatches) -> Result<u8> {
         escape: matches.get_flag("escape"),
     };
     let fleet = fleet::open()?;
+    if let Whom::Names(names) = &whom
+        && let [name] = names.as_slice()
+        && let Some(sent) = send_at_once(&fleet, name, &text)
+    {
+        return sent;
+    }
     let view = fleet::view(&fleet)?;
     windows::each(&fleet, &view, &whom, |window| send(window, &text), |name| format!("sent to {name}"))
+}
+
+/// Without a look at all workers. `None` if it takes one, and nothing was typed.
+fn send_at_once(fleet: &Fleet, name: &str, text: &Text<'_>) -> Option<Result<u8>> {
+    // Only a look at the terminal tells whether it takes a longer line.
+    refuse_long_line(text.text, true).ok()?;
+    let (server, target) = fleet.window(name)?;
+    match server.send_text(&target, text) {
+        Ok(()) => {
+            print::line(&format!("sent to {name}"));
+            Some(Ok(0))
+        }
+        Err(TmuxError::Gone(_) | TmuxError::NoServer(_)) => None,
+        Err(error) => Some(Err(windows::failed(name, &error))),
+    }
 }
 
 fn send(window: &Window<'_>, text: &Text<'_>) -> Result<(), TmuxError> {

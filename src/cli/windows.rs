@@ -66,7 +66,8 @@ pub(super) fn not_running(name: &str) -> Error {
     Error::failed(format!("worker '{name}' is not running"))
 }
 
-fn failed(name: &str, error: &TmuxError) -> Error {
+/// What a window that nothing could be typed into says of its worker.
+pub(super) fn failed(name: &str, error: &TmuxError) -> Error {
     match error {
         TmuxError::Gone(_) | TmuxError::NoServer(_) | TmuxError::Lost(_) => not_running(name),
         error => Error::failed(format!("nothing was typed into the window of worker '{name}': {error}")),

@@ -81,8 +81,10 @@ impl Lock {
     /// Writes who we are into the file; what an earlier holder wrote goes.
     fn named(self, note: &str) -> io::Result<Lock> {
         let holder = Holder { process: process::identify(std::process::id().cast_signed())?, note: note.to_owned() };
-        self.file.set_len(0)?;
-        self.file.write_all_at(&serde_json::to_vec(&holder)?, 0)?;
+        let text = serde_json::to_vec(&holder)?;
+        self.file.write_all_at(&text, 0)?;
+        // Not before: a file that was emptied is written to the disk when it is closed (ext4, `auto_da_alloc`).
+        self.file.set_len(text.len() as u64)?;
         Ok(self)
     }
 }

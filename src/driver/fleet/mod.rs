@@ -14,6 +14,7 @@
 //! | while a worker was started again | the same, and the run before, that nobody names | undoes the spawn; the worker is as it was |
 //! | while a worker was ended | a run with an open attempt, its lock free | judges and records the end, or goes on |
 
+mod away;
 mod close;
 pub mod doctor;
 mod environment;
@@ -31,9 +32,11 @@ mod stranger;
 mod sweep;
 mod trouble;
 mod undo;
+mod window;
 mod work;
 
-pub use close::{Cleaned, Ended, RemoveTree};
+pub use away::{Cleaned, RemoveTree};
+pub use close::Ended;
 pub use environment::is_name;
 pub use look::{Life, Sight, View};
 pub use output::{Words, end_of};

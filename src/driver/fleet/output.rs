@@ -37,8 +37,8 @@ pub struct Words {
 }
 
 impl Fleet {
-    /// The last `count` lines of each of these workers, in their order: of those in windows what stands there, with one or
-    /// two calls of tmux for each server; of all others the end of their logs.
+    /// The last `count` lines of each of these workers, in their order: of those in windows what stands there, with one
+    /// call of tmux for each server; of all others the end of their logs.
     pub fn last_words(&self, sights: &[&Sight], count: usize) -> Result<Vec<Words>> {
         let mut panes = Panes::default();
         sights.iter().filter(|sight| sight.is_live()).for_each(|sight| panes.ask_for(sight));
@@ -50,6 +50,14 @@ impl Fleet {
                 None => self.logged(&sight.entry, count),
             })
             .collect()
+    }
+
+    /// The last `count` lines in the window of one worker, with one call of tmux in all. `None` as for [`Fleet::window`], and
+    /// if it has just ended.
+    pub fn last_words_in_window(&self, name: &str, count: usize) -> Option<Words> {
+        let (server, target) = self.window(name)?;
+        let screen = server.captures(&[target], scrolled(count)).ok()?.pop()??;
+        Some(Words { out: last_lines(&screen, count), err: Vec::new() })
     }
 
     /// The screen of a worker's window, below at most so many lines that scrolled off it.
@@ -151,34 +159,29 @@ fn open(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Panes that are to be looked at, by the call of tmux that shows them.
-#[derive(Default)]
-struct Panes(BTreeMap<Call, Vec<(String, Target)>>);
-
-/// What one call of tmux can show.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Call {
-    socket: Option<String>,
-    /// Nothing of what scrolled off: a program that draws on the alternate screen has nothing to do with it.
-    whole: bool,
+/// As much of a pane as holds its last `count` lines.
+fn scrolled(count: usize) -> Capture {
+    Capture::History(u32::try_from(count).unwrap_or(u32::MAX))
 }
+
+/// Panes that are to be looked at, by the socket of their server.
+#[derive(Default)]
+struct Panes(BTreeMap<Option<String>, Vec<(String, Target)>>);
 
 impl Panes {
     fn ask_for(&mut self, sight: &Sight) {
         if let (Some(window), Some(pane)) = (&sight.entry.tmux, &sight.pane) {
-            let call = Call { socket: window.socket.clone(), whole: pane.alternate_on };
-            self.0.entry(call).or_default().push((sight.entry.name.clone(), pane.target()));
+            self.0.entry(window.socket.clone()).or_default().push((sight.entry.name.clone(), pane.target()));
         }
     }
 
     /// What stands in them, by the workers' names; nothing of one that is gone by now.
     fn look(self, count: usize) -> Result<BTreeMap<String, Vec<u8>>> {
         let mut screens = BTreeMap::new();
-        for (Call { socket, whole }, asked) in self.0 {
+        for (socket, asked) in self.0 {
             let (names, targets): (Vec<String>, Vec<Target>) = asked.into_iter().unzip();
-            let scrolled = u32::try_from(count).unwrap_or(u32::MAX);
-            let what = if whole { Capture::Screen } else { Capture::History(scrolled) };
-            let seen = Server::new(socket.as_deref()).captures(&targets, what).map_err(|error| cannot_look(&error))?;
+            let seen = Server::new(socket.as_deref()).captures(&targets, scrolled(count));
+            let seen = seen.map_err(|error| cannot_look(&error))?;
             screens.extend(names.into_iter().zip(seen).filter_map(|(name, screen)| Some((name, screen?))));
         }
         Ok(screens)

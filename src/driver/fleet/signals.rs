@@ -38,6 +38,16 @@ impl Signals {
         }
     }
 
+    /// The number of one that came while nobody listened: it is heard once the event loop has turned.
+    pub(super) async fn missed(&mut self) -> Option<i32> {
+        tokio::task::yield_now().await;
+        tokio::select! {
+            biased;
+            signal = self.next() => Some(signal),
+            () = std::future::ready(()) => None,
+        }
+    }
+
     /// Gives `step` up when one comes; what it made is undone by the caller.
     pub(super) async fn interrupt<T>(&mut self, step: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
@@ -57,52 +67,28 @@ pub(super) fn interrupted(signal: i32) -> Trouble {
 pub(super) struct UntilLaunched<'a> {
     signals: &'a mut Signals,
     launched: Rc<Notify>,
-    stage: Stage,
-}
-
-/// How far it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// It is being launched.
-    Launching,
-    /// It runs.
-    Launched,
     /// A signal came: its end is waited for.
-    Stopping,
+    stopping: bool,
 }
 
 impl UntilLaunched<'_> {
     /// `launched` tells when it runs.
     pub(super) fn new(signals: &mut Signals, launched: Rc<Notify>) -> UntilLaunched<'_> {
-        UntilLaunched { signals, launched, stage: Stage::Launching }
-    }
-
-    fn stop(&mut self, signal: i32) -> Order {
-        self.stage = Stage::Stopping;
-        Order::Ask(Ask::Stop { signal, at_once: true })
+        UntilLaunched { signals, launched, stopping: false }
     }
 }
 
 impl Orders for UntilLaunched<'_> {
+    /// Answers at the first look once it is launched: what a worker prints comes without a pause, and is heard before
+    /// whoever takes longer.
     async fn next(&mut self) -> Order {
-        if self.stage == Stage::Launching {
-            tokio::select! {
-                biased;
-                signal = self.signals.next() => return self.stop(signal),
-                () = self.launched.notified() => self.stage = Stage::Launched,
-            }
-        }
-        if self.stage == Stage::Launched {
-            // Nobody listened while tmux was asked: what came meanwhile is heard once the event loop has turned.
-            tokio::task::yield_now().await;
-            tokio::select! {
-                biased;
-                signal = self.signals.next() => return self.stop(signal),
-                () = std::future::ready(()) => return Order::Leave,
-            }
-        }
-        let signal = self.signals.next().await;
-        self.stop(signal)
+        let signal = tokio::select! {
+            biased;
+            signal = self.signals.next() => signal,
+            () = self.launched.notified(), if !self.stopping => return Order::Leave,
+        };
+        self.stopping = true;
+        Order::Ask(Ask::Stop { signal, at_once: true })
     }
 }
 
@@ -122,5 +108,14 @@ mod tests {
         assert!(matches!(orders.next().await, Order::Ask(asked) if asked == stop));
         launched.notify_one();
         assert!(orders.next().now_or_never().is_none(), "its end is waited for");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_launched_is_left_at_the_first_look() {
+        let mut signals = Signals::listen().unwrap();
+        let launched = Rc::new(Notify::new());
+        launched.notify_one();
+        let mut orders = UntilLaunched::new(&mut signals, launched);
+        assert!(matches!(orders.next().now_or_never(), Some(Order::Leave)), "not after what it prints");
     }
 }

@@ -73,17 +73,26 @@ impl Solo<'_> {
             clock: RealClock::new().map_err(lost)?,
             workspace: self.space(Some(env)).map_err(lost)?,
             audience: Witness { launched: Some(launched.clone()), handle: None },
-            orders: UntilLaunched::new(signals, launched),
+            orders: UntilLaunched::new(&mut *signals, launched),
         };
         let mut driver = Driver::new(SoloPlan, Board::default(), parts);
         let boot_id = process::boot_id().map_err(lost)?.to_owned();
         let begin = Input::Begin { run: self.run.clone(), policy: self.plan.policy.clone(), boot_id };
-        match driver.run(begin).await {
+        let outcome = driver.run(begin).await;
+        let (handle, window) = (driver.audience().handle.take(), driver.runtime().opened().cloned());
+        drop(driver);
+        match outcome {
             // Also one that has ended by now: it was launched, and what became of it is recorded.
             Outcome::Left | Outcome::Finished(RunEnding::WorkerEnded) => {
-                let handle = driver.audience().handle.take();
                 let handle = handle.ok_or_else(|| lost(io::Error::other("it was left before it was launched")))?;
-                Ok(Launched { handle, window: driver.runtime().opened().cloned() })
+                // Nobody listened while tmux was asked.
+                match signals.missed().await {
+                    None => Ok(Launched { handle, window }),
+                    Some(signal) => {
+                        self.finish(Some(self.plan.policy.grace)).await.map_err(lost)?;
+                        Err(NotLaunched::Interrupted(signal))
+                    }
+                }
             }
             Outcome::Finished(RunEnding::CannotLaunch { error }) => Err(NotLaunched::Failed(error)),
             Outcome::Finished(RunEnding::Stopped { signal }) => Err(NotLaunched::Interrupted(signal)),

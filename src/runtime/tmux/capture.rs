@@ -14,7 +14,8 @@ pub enum Capture {
     Screen,
     /// The screen, with the blanks that the program wrote: a prompt ends with one.
     Written,
-    /// The screen and at most so many lines that were scrolled off it, without blanks at the ends.
+    /// The screen and at most so many lines that were scrolled off it, without blanks at the ends. Nothing was scrolled off
+    /// the alternate screen: what lies above is of the program before.
     History(u32),
 }
 
@@ -50,7 +51,10 @@ fn command<'a>(target: &Target, what: Capture) -> TmuxCommand<'a> {
     match what {
         Capture::Screen => command.build(),
         Capture::Written => command.trailing_spaces().build(),
-        Capture::History(lines) => command.start_line(format!("-{}", lines.min(MOST))).build(),
+        Capture::History(lines) => {
+            let scrolled = command.clone().start_line(format!("-{}", lines.min(MOST))).build();
+            list::either(target, "#{alternate_on}", [command.build()], [scrolled])
+        }
     }
 }
 
@@ -59,7 +63,7 @@ fn line(target: &Target, what: Capture) -> String {
     let say = |format: &'static str| {
         DisplayMessage::new().print().target_pane(target.pane_id().to_owned()).message(format).build()
     };
-    let found = [say("#{pane_height} #{history_size}"), command(target, what)];
+    let found = [say("#{pane_height} #{?alternate_on,0,#{history_size}}"), command(target, what)];
     let gone = DisplayMessage::new().print().message("gone gone").build();
     format!("{}\n", list::script([list::guard(target, found, [gone])]))
 }
