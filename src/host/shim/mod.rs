@@ -7,7 +7,7 @@
 //! serves no second attempt if anything of the first one is left below it.
 //!
 //! `swarm shim --window <run folder>` is the same, started by tmux as the program of a window: it goes to its supervisor
-//! through the [door](super::door) of the run, and stays in the session and the terminal of the window. Its worker either
+//! through the `door` of the run, and stays in the session and the terminal of the window. Its worker either
 //! has that terminal, as if it alone were the window's program, or it reads and writes files as a bare worker does, and the
 //! window shows a text.
 //!
