@@ -352,7 +352,7 @@ fn held(name: &str, holder: &lock::Holder) -> Error {
 /// The run's own lock. Whoever holds the tree's gets it, but with `--share-tree` two may ask for one run.
 fn take_run(folder: &RunFolder, record: &RunRecord) -> Result<lock::Lock> {
     let path = folder.lock();
-    match lock::Lock::try_take(&path, &record.id.0) {
+    match assemble::block_on(lock::Lock::take_within(&path, &record.id.0, FIRST_LOOK))? {
         Ok(lock::Taken::Ours(lock)) => Ok(lock),
         Ok(lock::Taken::Held(Some(holder))) => Err(held(&record.name, &holder)),
         Ok(lock::Taken::Held(None)) => Err(Error::held(format!("another supervisor holds run {}", record.id))),

@@ -3,8 +3,8 @@
 use super::error::{Error, Result};
 use super::{loop_window, print};
 use crate::engine::{Board, Stamped};
-use crate::host::clock;
 use crate::host::lock::{self, Holder};
+use crate::host::{clock, process};
 use crate::journal::{FileJournal, Home, RunFolder, RunRecord};
 use crate::model::Window;
 use crate::report::Who;
@@ -42,7 +42,8 @@ impl Run {
 
     /// Its living supervisor.
     pub(super) fn supervisor(&self) -> Option<Holder> {
-        lock::holder(&self.folder.lock()).ok().flatten()
+        // One that was killed while it started a process leaves the lock with that for an instant: until it is executed.
+        lock::holder(&self.folder.lock()).ok().flatten().filter(|holder| process::is_alive(&holder.process))
     }
 
     /// Its journal does not say how it ended.
